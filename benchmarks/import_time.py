@@ -1,0 +1,69 @@
+"""What `import crmcore` costs beyond the packages that it needs anyway.
+
+    python benchmarks/import_time.py
+
+Every measurement is a new interpreter; the programs take turns. Bytecode is compiled before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+from calibration import calibrate
+
+ROOT = Path(__file__).parents[1]
+NEEDED = (
+    "import numpy, dateutil.relativedelta, zoneinfo; from pydantic import BaseModel, TypeAdapter"
+)
+LISTED = "import crmcore; [getattr(crmcore, name) for name in crmcore.__all__]"
+FIRST_RESULT = """import crmcore as crm; from datetime import date
+source = crm.Source(zone="Asia/Shanghai", currency={"code": "CNY", "exponent": 2})
+names = ("order_id", "customer_id", "placed_at", "amount")
+rows = [(1, "C1", "2025-03-01 10:00:00", "300.00")]
+orders = crm.OrderTable.from_rows(rows, source, columns=names)
+crm.evaluate(crm.presets.load("classic"), orders, as_of=date(2025, 4, 1))"""
+PROGRAMS = {
+    "nothing": "",
+    "what crmcore needs": NEEDED,
+    "import crmcore": "import crmcore",
+    "the needed, then import crmcore": f"{NEEDED}; import crmcore",
+    "the needed, then every public name": f"{NEEDED}; {LISTED}",
+    "from nothing to a first result": FIRST_RESULT,
+}
+CLOCK = """
+import sys, time
+start = time.perf_counter()
+exec(sys.argv[1])
+print(time.perf_counter() - start)
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What importing crmcore costs.")
+    parser.add_argument("--rounds", type=int, default=15)
+    rounds = parser.parse_args().rounds
+    times: dict[str, list[float]] = {name: [] for name in PROGRAMS}
+    for _ in range(rounds + 1):
+        for name, program in PROGRAMS.items():
+            times[name].append(_seconds(program))
+    medians = {name: median(found[1:]) for name, found in times.items()}  # the first warms up
+    print("| program | median ms |\n|---|--:|")
+    for name, seconds in medians.items():
+        print(f"| {name} | {seconds * 1e3:.1f} |")
+    beyond = medians["the needed, then import crmcore"] - medians["what crmcore needs"]
+    print(f"\nimport crmcore, beyond what it needs: {beyond * 1e3:.1f} ms\n{calibrate()}")
+
+
+def _seconds(program: str) -> float:
+    """Time the program inside the new interpreter, without starting that."""
+    command = [sys.executable, "-c", CLOCK, program]
+    answer = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return float(answer.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Peak memory of one run beyond its input, measured in a process of its own (Linux only)."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import multiprocessing
+from collections.abc import Callable
+from pathlib import Path
+
+
+def peak_beyond_input(prepare: Callable[[], object], run: Callable[[object], object]) -> int:
+    """Return in bytes how far resident memory rises above what it is before `run`.
+
+    Both must be importable functions, or partials of them: the process starts from nothing.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_measure, args=(prepare, run, sender))
+    process.start()
+    sender.close()
+    try:
+        return receiver.recv()
+    finally:
+        process.join()
+
+
+def _measure(prepare, run, sender) -> None:
+    given = prepare()
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts again from here
+    before = _status("VmRSS")
+    result = run(given)
+    sender.send(_status("VmHWM") - before)
+    del result
+
+
+def _status(name: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1]) * 1024
+    raise LookupError(name)

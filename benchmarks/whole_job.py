@@ -1,0 +1,169 @@
+"""From raw columns in memory to points, score, grade and class of every customer.
+
+    python benchmarks/whole_job.py --orders 10000000 --customers 1000000 --ids dense
+
+The contenders take turns in one process. Results are compared cell by cell before anything is
+measured. Times are printed, never asserted; see README.md for what is measured and how.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from time import perf_counter, process_time
+
+import numpy as np
+from calibration import calibrate
+from data import AS_OF, Raw, make
+from job import CLASSES, COLUMNS, Contender, job_of
+from memory import peak_beyond_input
+from ours import CRMCORE
+from rivals import ALL, BEST
+
+JOB = job_of(AS_OF)
+HALVINGS = (8, 4, 2, 1)
+
+
+@dataclass(frozen=True)
+class Times:
+    """Medians, in seconds: on the clock, and of processor time over all threads."""
+
+    clock: float
+    processor: float
+
+
+def main() -> None:
+    given = _arguments()
+    print(calibrate(), flush=True)
+    contenders = [CRMCORE, *(ALL if given.all else BEST)]
+    found = race(contenders, make(given.orders, given.customers, given.ids), given.rounds)
+    peaks = [None] * len(contenders) if given.no_memory else _peaks(contenders, given)
+    print(f"\n{given.orders:,} orders, {given.customers:,} customers, {given.ids} ids\n")
+    _print_race(contenders, found, peaks, given.orders)
+    if not given.no_sizes:
+        print_sizes([CRMCORE, *fastest(contenders, found)], given)
+    print(f"\n{calibrate()}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="The whole job, beside pandas, polars, DuckDB.")
+    parser.add_argument("--orders", type=int, default=10_000_000)
+    parser.add_argument("--customers", type=int, default=1_000_000)
+    parser.add_argument("--ids", choices=["dense", "random64", "string"], default="dense")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--all", action="store_true", help="every phrasing of every rival")
+    parser.add_argument("--no-memory", action="store_true", help="leave out the peak of memory")
+    parser.add_argument("--no-sizes", action="store_true", help="leave out the smaller sizes")
+    return parser.parse_args()
+
+
+def race(contenders: Sequence[Contender], raw: Raw, rounds: int) -> list[Times]:
+    """Let the contenders take turns, after comparing their results."""
+    forms: dict[object, object] = {}  # some contenders share theirs
+    for contender in contenders:
+        if contender.prepare not in forms:
+            forms[contender.prepare] = contender.prepare(raw)
+    given = [forms[contender.prepare] for contender in contenders]
+    check_equal(contenders, given)
+    clocks: list[list[tuple[float, float]]] = [[] for _ in contenders]
+    for turn in range(rounds):
+        for k in np.roll(np.arange(len(contenders)), -turn):
+            clocks[k].append(_timed(contenders[k], given[k]))
+    return [Times(*map(median, zip(*times, strict=True))) for times in clocks]
+
+
+def _timed(contender: Contender, given: object) -> tuple[float, float]:
+    gc.collect()
+    clock, processor = perf_counter(), process_time()
+    result = contender.run(given, JOB)
+    times = perf_counter() - clock, process_time() - processor
+    del result
+    return times
+
+
+def check_equal(contenders: Sequence[Contender], given: Sequence[object]) -> None:
+    """Raise unless all contenders find the same in every cell, and every class occurs."""
+    first = contenders[0].columns(contenders[0].run(given[0], JOB))
+    classes = {CLASSES[code] for code in np.unique(first["class"])}
+    if classes != {*CLASSES} - {"new"}:  # without an evaluation before, nobody is new
+        raise SystemExit(f"only these classes occur: {sorted(classes)}")
+    for contender, form in zip(contenders[1:], given[1:], strict=True):
+        columns = contender.columns(contender.run(form, JOB))
+        for name in COLUMNS:
+            if not np.array_equal(first[name], columns[name]):
+                raise SystemExit(f"{contender.tool}, {contender.phrasing}: {name} differs")
+
+
+def fastest(contenders: Sequence[Contender], found: Sequence[Times]) -> list[Contender]:
+    """Return the fastest phrasing of each rival."""
+    best: dict[str, tuple[float, Contender]] = {}
+    for contender, times in zip(contenders, found, strict=True):
+        so_far = best.get(contender.tool)
+        if contender.tool != CRMCORE.tool and (so_far is None or times.clock < so_far[0]):
+            best[contender.tool] = (times.clock, contender)
+    return [contender for _, contender in best.values()]
+
+
+def _print_race(
+    contenders: Sequence[Contender],
+    found: Sequence[Times],
+    peaks: Sequence[int | None],
+    orders: int,
+) -> None:
+    best = {id(contender) for contender in fastest(contenders, found)}
+    print("| tool | phrasing | median s | × crmcore | processor s | peak bytes an order |")
+    print("|---|---|--:|--:|--:|--:|")
+    for contender, times, peak in zip(contenders, found, peaks, strict=True):
+        mark = "**" if id(contender) in best else ""
+        memory = "" if peak is None else f"{peak / orders:.0f}"
+        print(
+            f"| {contender.tool} | {mark}{contender.phrasing}{mark} | {times.clock:.3f} "
+            f"| {times.clock / found[0].clock:.2f} | {times.processor:.2f} | {memory} |"
+        )
+
+
+def _peaks(contenders: Sequence[Contender], given: argparse.Namespace) -> list[int]:
+    size = (given.orders, given.customers, given.ids)
+    return [
+        peak_beyond_input(partial(_form_of, name, size), partial(_result_of, name))
+        for name in ((contender.tool, contender.phrasing) for contender in contenders)
+    ]
+
+
+def _named(name: tuple[str, str]) -> Contender:
+    return next(c for c in [CRMCORE, *ALL] if (c.tool, c.phrasing) == name)
+
+
+def _form_of(name: tuple[str, str], size: tuple[int, int, str]) -> object:
+    warm = _named(name)
+    warm.run(warm.prepare(make(20_000, 2_000, size[2])), JOB)  # imports and first-use costs
+    return warm.prepare(make(*size))
+
+
+def _result_of(name: tuple[str, str], given: object) -> object:
+    return _named(name).run(given, JOB)
+
+
+def print_sizes(contenders: Sequence[Contender], given: argparse.Namespace) -> None:
+    """Print the cost at four sizes; a ratio of 2 beside a doubling is linear."""
+    names = [contender.tool for contender in contenders]
+    print(f"\n| orders | {' | '.join(f'{name} s | ratio' for name in names)} |")
+    print("|--:" * (1 + 2 * len(names)) + "|")
+    before = [0.0] * len(names)
+    for part in HALVINGS:
+        raw = make(given.orders // part, given.customers // part, given.ids)
+        found = [times.clock for times in race(contenders, raw, min(given.rounds, 3))]
+        cells = (
+            f"{time:.3f} | {f'{time / last:.2f}' if last else ''}"
+            for time, last in zip(found, before, strict=True)
+        )
+        print(f"| {given.orders // part:,} | {' | '.join(cells)} |", flush=True)
+        before = found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""Why one customer has their result, what would change it, and when it will change by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TypedDict
+
+from crmcore.bands import Band
+from crmcore.calendars import to_datetime
+from crmcore.columns import Column, Ints, Value
+from crmcore.conditions import ConditionTrace
+from crmcore.evaluation.foresight import first_changes
+from crmcore.evaluation.pipeline import decide, given_moments
+from crmcore.evaluation.usage import OrderUse, order_uses
+from crmcore.evaluation.variation import Flip, nearest_flips
+from crmcore.policy import Policy
+from crmcore.records.orders import OrderTable
+from crmcore.scoring import BandStep, SumStep
+from crmcore.segments import TableStep
+from crmcore.timing import Timing
+
+__all__ = ["Decision", "Explanation", "Flip", "OrderUse", "Subject", "explain"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """What there is to explain: one customer's facts, attributes and orders as of a moment."""
+
+    policy: Policy
+    columns: Mapping[str, Column]
+    orders: OrderTable | None
+    timing: Timing
+    last_evaluated_us: Ints | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One score, grade, class, segment or stage, and why it is what it is.
+
+    Parameters
+    ----------
+    name, value
+        Which decision, and what it came to; ``None`` when missing.
+    source, band
+        For bands: the fact or score looked at, and where its value lies among the edges.
+    parts
+        For sums: each score with its weight and points.
+    conditions
+        For first-match lists: each condition up to the one that decided.
+    changes_on, changes_to
+        The first local day on which the value differs if nothing happens, and what it is then;
+        ``None`` when it stays.
+    flips
+        For each fact, the nearest value on either side that would change this decision with
+        everything else as it is; the nearest first.
+    internal
+        Whether the policy keeps its edges from customers.
+    """
+
+    name: str
+    value: Value
+    source: str | None = None
+    band: Band | None = None
+    parts: tuple[tuple[str, int, Value], ...] = ()
+    conditions: tuple[ConditionTrace, ...] = ()
+    changes_on: date | None = None
+    changes_to: Value = None
+    flips: tuple[Flip, ...] = ()
+    internal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The reasons for one customer's result, as data.
+
+    Parameters
+    ----------
+    as_of
+        The moment, in UTC.
+    policy_name, policy_hash
+        Which policy, exactly.
+    facts
+        The facts by name. Attributes are left out unless the policy says they are not personal.
+    decisions
+        In the order in which they are taken; the class is among them.
+    orders
+        The customer's orders and returns, oldest first.
+
+    Examples
+    --------
+    >>> import crmcore as crm
+    >>> from datetime import date
+    >>> policy = crm.presets.load("classic")
+    >>> source = crm.Source(zone="Asia/Shanghai", currency={"code": "CNY", "exponent": 2})
+    >>> rows = [(1, "C1", "2025-03-01 10:00:00", "300.00")]
+    >>> names = ("order_id", "customer_id", "placed_at", "amount")
+    >>> orders = crm.OrderTable.from_rows(rows, source, columns=names)
+    >>> explanation = crm.evaluate(policy, orders, as_of=date(2025, 4, 1)).explain("C1")
+    >>> grade = explanation["grade"]
+    >>> grade.value, grade.band.margin_to_upper, grade.changes_on
+    ('bronze', 1, datetime.date(2026, 3, 2))
+    """
+
+    as_of: datetime
+    policy_name: str
+    policy_hash: str
+    facts: Mapping[str, Value]
+    decisions: tuple[Decision, ...]
+    orders: tuple[OrderUse, ...]
+
+    def __getitem__(self, name: str) -> Decision:
+        """Return the decision of that name; raises `KeyError`."""
+        for decision in self.decisions:
+            if decision.name == name:
+                return decision
+        raise KeyError(name)
+
+
+def explain(subject: Subject) -> Explanation:
+    """Explain one customer's result. Cost: three evaluations of a handful of pretended rows."""
+    policy, timing = subject.policy, subject.timing
+    columns = decide(policy, subject.columns, 1, timing, subject.last_evaluated_us)
+    flips = nearest_flips(policy, columns, timing, subject.last_evaluated_us)
+    changes = (
+        {}
+        if subject.orders is None
+        else first_changes(
+            policy, columns, subject.orders, timing, subject.last_evaluated_us
+        )
+    )
+    decisions = []
+    for step in policy.steps:
+        changes_on, changes_to = changes.get(step.name, (None, None))
+        decisions.append(
+            Decision(
+                name=step.name,
+                value=columns[step.name][0],
+                changes_on=changes_on,
+                changes_to=changes_to,
+                flips=flips.get(step.name, ()),
+                **_reasons(step, columns, timing, subject.last_evaluated_us),
+            )
+        )
+    return Explanation(
+        to_datetime(int(timing.now.at[0])),
+        policy.name,
+        policy.hash,
+        dict(_shown(policy, columns)),
+        tuple(decisions),
+        () if subject.orders is None else order_uses(policy, subject.orders, timing),
+    )
+
+
+class _Reasons(TypedDict, total=False):
+    source: str
+    band: Band | None
+    parts: tuple[tuple[str, int, Value], ...]
+    conditions: tuple[ConditionTrace, ...]
+
+
+def _reasons(
+    step: object, columns: Mapping[str, Column], timing: Timing, last_evaluated_us: Ints | None
+) -> _Reasons:
+    match step:
+        case BandStep():
+            moments = timing.of(windowed=step.windowed)
+            band = step.bands.band_of(columns[step.source], 0, moments, timing.zone)
+            return {"source": step.source, "band": band}
+        case SumStep():
+            parts = tuple((name, weight, columns[name][0]) for name, weight in step.weights)
+            return {"parts": parts}
+        case TableStep():
+            given = {**columns, **given_moments(timing, last_evaluated_us)}
+            return {"conditions": tuple(step.table.explain(given, 0))}
+    return {}
+
+
+def _shown(policy: Policy, columns: Mapping[str, Column]) -> Iterator[tuple[str, Value]]:
+    for name in policy.facts:
+        yield name, columns[name][0]
+    for name, field in policy.attributes.items():
+        if not field.personal:
+            yield name, columns[name][0]

@@ -1,0 +1,176 @@
+"""From orders and customers to columns: facts, then each decision of the policy in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from crmcore.columns import Column, Ints
+from crmcore.errors import DataError
+from crmcore.facts import scatter, summarise
+from crmcore.policy import Policy
+from crmcore.records.customers import CustomerTable
+from crmcore.records.ids import Ids, find_ids, unite
+from crmcore.records.orders import UNLINKED, WITHDRAWN, OrderTable
+from crmcore.timing import Timing
+
+__all__ = ["Ledger", "Population", "attributes_of", "decide", "facts_of", "given_moments"]
+
+_ZERO_WITHOUT_ROWS = ("count", "sum", "distinct")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Population:
+    """Everybody there is: the customers of the orders and those of the customer table.
+
+    `of_orders` and `of_customers` are the positions of theirs among `ids`.
+    """
+
+    ids: Ids
+    of_orders: Ints
+    of_customers: Ints
+
+    @classmethod
+    def of(cls, orders: OrderTable, customers: CustomerTable | None) -> Population:
+        """Return the population of both tables."""
+        if customers is None:
+            every = np.arange(len(orders.customer_ids))
+            return cls(orders.customer_ids, every, np.empty(0, np.int64))
+        ids = unite(orders.customer_ids, customers.ids)
+        return cls(ids, find_ids(orders.customer_ids, ids), find_ids(customers.ids, ids))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ledger:
+    """The orders as known at the moment, and as known at the scheduled evaluation that stands.
+
+    The two have the same customers; they are one table unless the orders say when each row
+    became known and results are held.
+    """
+
+    now: OrderTable
+    held: OrderTable
+
+    @classmethod
+    def of(cls, orders: OrderTable, now_us: int | None, held_us: int | None) -> Ledger:
+        """Return the orders as known at two moments; ``None``: as known now."""
+        if orders.known_us is None or now_us is None or held_us is None:
+            return cls(orders, orders)
+        now, held = orders.known_at(now_us), orders.known_at(held_us)
+        identified = now.customer[now.customer < len(now.customer_ids)]
+        present = np.unique(identified)
+        now = now.only_customers(present)
+        return cls(now, now if held_us == now_us else held.only_customers(present))
+
+
+def facts_of(policy: Policy, ledger: Ledger, timing: Timing) -> dict[str, Column]:
+    """Return the policy's facts for the customers of the orders.
+
+    Raises
+    ------
+    DataError
+        When the currencies differ, when the policy refuses returns that name no order and there
+        are some, or when a customer's amounts exceed 64 bits.
+    """
+    _check_currency(policy, ledger.now)
+    if policy.returns == "refuse":
+        _refuse_unlinked(ledger.now, timing.now.at)
+        _refuse_unlinked(ledger.held, timing.held.at)
+    columns = {}
+    for orders, windowed in ((ledger.now, False), (ledger.held, True)):
+        facts = {
+            name: fact for name, fact in policy.facts.items() if bool(fact.window) is windowed
+        }
+        columns |= summarise(
+            facts,
+            orders,
+            timing=timing,
+            windows=policy.windows,
+            sale_statuses=policy.sale_statuses,
+        )
+    return {name: columns[name] for name in policy.facts}
+
+
+def _check_currency(policy: Policy, orders: OrderTable) -> None:
+    if orders.currency != policy.currency:
+        raise DataError(
+            f"the policy is in {policy.currency.code} with {policy.currency.exponent} digits, "
+            f"the orders are in {orders.currency.code} with {orders.currency.exponent}",
+            column="currency",
+        )
+
+
+def _refuse_unlinked(orders: OrderTable, at: Ints) -> None:
+    rows = orders.return_rows[orders.sale_of == UNLINKED]
+    identified = orders.customer[rows] < len(orders.customer_ids)
+    happened = orders.placed_us[rows] <= at.max()
+    counting = orders.status[rows] != WITHDRAWN
+    count = int(np.count_nonzero(identified & happened & counting))
+    if count:
+        raise DataError(
+            "the policy refuses returns that name no order: link them, or say "
+            "returns = 'customer_total'",
+            column="returns_order_id",
+            count=count,
+        )
+
+
+def spread_facts(
+    policy: Policy, columns: Mapping[str, Column], place: Ints, size: int
+) -> dict[str, Column]:
+    """Return facts of the orders' customers as facts of everybody."""
+    if len(place) == size:
+        return dict(columns)
+    return {
+        name: scatter(column, place, size, zero=policy.facts[name].take in _ZERO_WITHOUT_ROWS)
+        for name, column in columns.items()
+    }
+
+
+def attributes_of(
+    policy: Policy, customers: CustomerTable | None, population: Population
+) -> dict[str, Column]:
+    """Return the attributes that the policy names; marks and blocks nobody stated are false."""
+    columns = {}
+    for name, field_type in policy.attributes.items():
+        given = None if customers is None else customers.column(name, field_type.kind)
+        if given is None:
+            dtype = np.object_ if field_type.kind == "text" else np.int64
+            nothing = np.zeros(len(population), dtype)
+            column = Column(field_type.kind, nothing, np.zeros(len(population), np.bool_))
+        else:
+            column = scatter(given, population.of_customers, len(population), zero=False)
+        if name == "blocked" or name.startswith("tag:"):
+            column = Column("bool", column.values.astype(np.bool_) & column.is_known())
+        columns[name] = column
+    return columns
+
+
+def decide(
+    policy: Policy,
+    columns: Mapping[str, Column],
+    rows: int,
+    timing: Timing,
+    last_evaluated_us: Ints | None,
+) -> dict[str, Column]:
+    """Return the columns given, and after them one for each decision of the policy."""
+    given = given_moments(timing, last_evaluated_us)
+    result = dict(columns)
+    for step in policy.steps:
+        result[step.name] = step.apply(result | given, rows, timing)
+    return result
+
+
+def given_moments(timing: Timing, last_evaluated_us: Ints | None) -> dict[str, Column]:
+    """Return the moments that conditions may name."""
+    known = np.zeros(1, np.bool_) if last_evaluated_us is None else None
+    last = np.zeros(1, np.int64) if last_evaluated_us is None else last_evaluated_us
+    return {
+        "as_of": Column("instant", timing.now.at),
+        "last_evaluated_at": Column("instant", last, known),
+    }

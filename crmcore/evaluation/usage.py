@@ -1,0 +1,96 @@
+"""What became of each of a customer's orders: which counted, and why the others did not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+
+from crmcore.calendars import to_date
+from crmcore.columns import Ints, Mask
+from crmcore.facts import Books
+from crmcore.money import to_decimal
+from crmcore.policy import Policy
+from crmcore.records.orders import RETURN, UNLINKED, WITHDRAWN, OrderTable
+from crmcore.records.reading import STATUSES
+from crmcore.timing import Timing
+
+__all__ = ["OrderUse", "order_uses"]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUse:
+    """One order or return, and whether it counted.
+
+    Parameters
+    ----------
+    order_id
+        Its id, as given; ``None`` when there are no ids.
+    placed_on
+        Its local day.
+    amount, left
+        Its amount, and what is left of it after its returns.
+    use
+        ``sale``, ``linked_return``, ``unlinked_return``; or why it is none of them:
+        ``after_as_of``, ``not_a_sale_status``, ``nothing_left``, ``zero_amount``, ``withdrawn``,
+        ``return_of_no_sale``.
+    windows
+        The windows of the policy that it lies in.
+    """
+
+    order_id: object
+    placed_on: date
+    amount: Decimal
+    left: Decimal
+    use: str
+    windows: tuple[str, ...]
+
+
+def order_uses(policy: Policy, orders: OrderTable, timing: Timing) -> tuple[OrderUse, ...]:
+    """Return the use of each row of one customer's orders, oldest first."""
+    books = Books(orders, timing, policy.windows, policy.sale_statuses)
+    left = books.left(None)
+    days = timing.zone.local_days(orders.placed_us)
+    uses = _uses(books, left, int(timing.now.at[0]))
+    inside = {
+        name: (orders.placed_us >= low) & (orders.placed_us <= high)
+        for name, window in policy.windows.items()
+        for low, high in [window.bounds(timing.held, timing.zone)]
+    }
+    exponent = orders.currency.exponent
+    return tuple(
+        OrderUse(
+            orders.order_id(row),
+            to_date(int(days[row])),
+            to_decimal(int(orders.amount_minor[row]), exponent),
+            to_decimal(int(left[row]), exponent),
+            uses[row],
+            tuple(name for name, mask in inside.items() if mask[row]),
+        )
+        for row in np.argsort(orders.placed_us, kind="stable").tolist()
+    )
+
+
+def _uses(books: Books, left: Ints, now: int) -> list[str]:
+    orders = books.orders
+    status = books.statuses(windowed=False)
+    sale_codes = [STATUSES.index(name) for name in books.sale_statuses]
+    in_sale_status = np.isin(status, sale_codes)
+    link = np.full(len(orders), UNLINKED)
+    link[orders.return_rows] = orders.sale_of
+    of_no_sale = (link != UNLINKED) & ~in_sale_status[np.where(link < 0, 0, link)]
+    cases: list[tuple[str, Mask]] = [
+        ("after_as_of", orders.placed_us > now),
+        ("withdrawn", status == WITHDRAWN),
+        ("unlinked_return", (status == RETURN) & (link == UNLINKED)),
+        ("return_of_no_sale", (status == RETURN) & of_no_sale),
+        ("linked_return", status == RETURN),
+        ("not_a_sale_status", ~in_sale_status),
+        ("zero_amount", orders.amount_minor == 0),
+        ("nothing_left", left <= 0),
+    ]
+    names = [name for name, _ in cases]
+    chosen = np.select([mask for _, mask in cases], range(len(cases)), len(cases))
+    return [[*names, "sale"][code] for code in chosen.tolist()]

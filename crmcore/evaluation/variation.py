@@ -1,0 +1,198 @@
+"""What would change a decision: each fact is moved to every edge it could cross, all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+
+from crmcore.calendars import day_number
+from crmcore.columns import Column, Ints, Value
+from crmcore.conditions import thresholds
+from crmcore.evaluation.pipeline import decide
+from crmcore.policy import Policy
+from crmcore.scoring import BandStep
+from crmcore.segments import TableStep
+from crmcore.timing import Timing
+
+__all__ = ["Flip", "nearest_flips"]
+
+_WHOLE = ("int", "money", "date", "instant", "bool")
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A value of one fact that would change a decision, with everything else as it is.
+
+    Parameters
+    ----------
+    fact
+        The fact or attribute.
+    seen, needed
+        Its value now, and the nearest one on that side that changes the decision.
+    becomes
+        What the decision becomes.
+    steps
+        How many edges lie between, the one reached included.
+    """
+
+    fact: str
+    seen: Value
+    needed: Value
+    becomes: Value
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """One pretended value: in the column's own unit, over a divisor for ratios."""
+
+    fact: str
+    value: int | float
+    divisor: int
+    steps: int
+
+
+def nearest_flips(
+    policy: Policy,
+    columns: Mapping[str, Column],
+    timing: Timing,
+    last_evaluated_us: Ints | None,
+) -> dict[str, tuple[Flip, ...]]:
+    """Return, for each decision, the nearest changes of a single fact that would flip it.
+
+    Every trial is put through the policy itself, so what is said to suffice does suffice.
+    """
+    trials = list(_trials(policy, columns, timing))
+    if not trials:
+        return {}
+    pretended = _pretend(policy, columns, trials)
+    outcome = decide(policy, pretended, len(trials), timing, last_evaluated_us)
+    found: dict[str, tuple[Flip, ...]] = {}
+    for step in policy.steps:
+        now, then = columns[step.name], outcome[step.name]
+        first: dict[tuple[str, bool], Flip] = {}
+        for row in np.flatnonzero(differs(then, now)).tolist():
+            trial = trials[row]
+            side = (trial.fact, trial.steps > 0)
+            steps = abs(trial.steps)
+            if side not in first or steps < first[side].steps:
+                seen, needed = columns[trial.fact][0], pretended[trial.fact][row]
+                first[side] = Flip(trial.fact, seen, needed, then[row], steps)
+        found[step.name] = tuple(sorted(first.values(), key=lambda flip: flip.steps))
+    return found
+
+
+def _trials(policy: Policy, columns: Mapping[str, Column], timing: Timing) -> Iterator[_Trial]:
+    """Yield each value just at and just under an edge, numbered outwards from the value seen."""
+    edges: dict[str, set[tuple[int | float, int]]] = {}
+    for step in policy.steps:
+        for fact, value, divisor in _edges_of(step, columns, timing):
+            edges.setdefault(fact, set()).add((value, divisor))
+    for fact, values in edges.items():
+        column = columns[fact]
+        seen = column.values[0].item()
+        own = int(column.divisor[0]) if column.divisor is not None else 1
+        # Compared as fractions, without division.
+        above = sorted((v / d, v, d) for v, d in values if v * own > seen * d)
+        below = sorted(((v / d, v, d) for v, d in values if v * own < seen * d), reverse=True)
+        for sign, side in ((1, above), (-1, below)):
+            for steps, (_, value, divisor) in enumerate(side, 1):
+                yield _Trial(fact, value, divisor, sign * steps)
+
+
+def _edges_of(
+    step: object, columns: Mapping[str, Column], timing: Timing
+) -> Iterator[tuple[str, int | float, int]]:
+    if isinstance(step, BandStep) and _usable(columns, step.source):
+        column, bands = columns[step.source], step.bands
+        if bands.spans:
+            for day in bands.edge_values(timing.of(windowed=step.windowed)):
+                assert isinstance(day, date)
+                yield from _around_day(step.source, column, day_number(day), timing)
+        else:
+            for edge in bands.edges.tolist():
+                yield from _around(step.source, column, edge, bands.scale)
+    if isinstance(step, TableStep):
+        for condition in step.table.conditions:
+            for fact, literal in thresholds(condition):
+                if _usable(columns, fact):
+                    yield from _around_literal(fact, columns[fact], literal, timing)
+
+
+def _usable(columns: Mapping[str, Column], name: str) -> bool:
+    column = columns.get(name)
+    known = column is not None and (column.known is None or bool(column.known[0]))
+    return known and column is not None and column.kind in (*_WHOLE, "ratio", "float")
+
+
+def _around(
+    fact: str, column: Column, edge: int | float, scale: int = 1
+) -> Iterator[tuple[str, int | float, int]]:
+    """Yield the edge itself and the nearest value under it, for facts that cannot be negative."""
+    under = float(np.nextafter(edge, -np.inf)) if column.kind == "float" else edge - 1
+    above = float(np.nextafter(edge, np.inf)) if column.kind == "float" else edge + 1
+    for value in (edge, under, above):
+        if value >= 0 or column.kind not in ("int", "money", "ratio"):
+            yield fact, value, scale
+
+
+def _around_day(
+    fact: str, column: Column, day: int, timing: Timing
+) -> Iterator[tuple[str, int | float, int]]:
+    if column.kind == "date":
+        yield from _around(fact, column, day)
+    else:
+        yield from _around(fact, column, int(timing.zone.day_starts(np.array([day]))[0]))
+
+
+def _around_literal(
+    fact: str, column: Column, literal: Value, timing: Timing
+) -> Iterator[tuple[str, int | float, int]]:
+    match column.kind, literal:
+        case ("bool", bool()):
+            yield fact, int(not column.values[0]), 1
+        case (("money" | "ratio"), (int() | Decimal())):
+            number = Decimal(literal).scaleb(column.exponent)
+            top, bottom = number.as_integer_ratio()
+            yield from _around(fact, column, top, bottom)
+        case ("date", date()):
+            yield from _around(fact, column, day_number(literal))
+        case ("int", int()):
+            yield from _around(fact, column, literal)
+        case ("int", Decimal()):
+            yield from _around(fact, column, int(literal.to_integral_value("ROUND_CEILING")))
+        case ("float", (int() | Decimal() | float())):
+            yield from _around(fact, column, float(literal))
+
+
+def _pretend(
+    policy: Policy, columns: Mapping[str, Column], trials: list[_Trial]
+) -> dict[str, Column]:
+    """Return the facts and attributes once for each trial, with its one value put in."""
+    rows = np.zeros(len(trials), np.int64)
+    pretended = {}
+    for name in (*policy.facts, *policy.attributes):
+        column = columns[name].take(rows)
+        own = [row for row, trial in enumerate(trials) if trial.fact == name]
+        if own:
+            values = column.values.copy()
+            values[own] = [trials[row].value for row in own]
+            divisor = column.divisor
+            if divisor is not None:
+                divisor = divisor.copy()
+                divisor[own] = [trials[row].divisor for row in own]
+            column = replace(column, values=values, divisor=divisor)
+        pretended[name] = column
+    return pretended
+
+
+def differs(then: Column, now: Column) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Return where a column differs from the one value of another of the same decision."""
+    known_then, known_now = then.is_known(), bool(now.is_known()[0])
+    return (known_then != known_now) | (known_then & known_now & (then.values != now.values[0]))
+
+

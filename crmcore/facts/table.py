@@ -1,0 +1,213 @@
+"""Facts saved and given back: also those that somebody else's warehouse worked out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+
+from crmcore import kernels
+from crmcore.calendars import day_number, instant_us
+from crmcore.columns import Column, Ints, Mask
+from crmcore.conditions import FieldType
+from crmcore.errors import DataError
+from crmcore.records.ids import Ids, bad_ids, code_ids
+from crmcore.records.raw import Raw, RawValues, raw_column
+
+__all__ = ["FactTable"]
+
+DIVISOR = ".divisor"
+"""Ending of the second column of an exact ratio when facts are saved."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FactTable:
+    """One row of facts a customer, in ascending order of customer id.
+
+    Parameters
+    ----------
+    ids
+        Customer ids, distinct and ascending.
+    columns
+        A `Column` for each fact and attribute.
+
+    Examples
+    --------
+    >>> from crmcore.conditions import FieldType
+    >>> facts = FactTable.from_arrays(
+    ...     {"customer_id": ["C1"], "mean_sale": ["300.00"], "sale_count": [5]},
+    ...     {"mean_sale": FieldType("ratio", exponent=2), "sale_count": FieldType("int")})
+    >>> facts.columns["mean_sale"][0], len(facts)
+    (Fraction(300, 1), 1)
+    """
+
+    ids: Ids
+    columns: Mapping[str, Column]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @classmethod
+    def from_arrays(
+        cls, columns: Mapping[str, RawValues], fields: Mapping[str, FieldType]
+    ) -> FactTable:
+        """Build from one array or list a column, checked against the facts that are declared.
+
+        Money comes as exact decimals or text in major units. An exact mean comes as a decimal, or
+        as two whole-number columns as `to_arrays` gives them.
+
+        Raises
+        ------
+        DataError
+            A column is missing or does not hold what the fact is declared to be, a value has more
+            digits than the currency, or a customer is missing or repeated.
+        """
+        raw = {name: raw_column(name, given) for name, given in columns.items()}
+        if "customer_id" not in raw:
+            raise DataError("no customer ids", column="customer_id")
+        ids = raw["customer_id"]
+        if ids.missing is not None or bad_ids(ids) is not None:
+            raise DataError("facts need a customer id in every row", column="customer_id")
+        codes, distinct = code_ids(ids)
+        if len(distinct) != len(codes):
+            raise DataError("a customer has several rows of facts", column="customer_id")
+        order = np.argsort(codes)
+        lacking = sorted(set(fields) - set(raw))
+        if lacking:
+            raise DataError(f"facts are missing: {', '.join(lacking)}", column=lacking[0])
+        read = {
+            name: _read(name, raw[name], raw.get(name + DIVISOR), field).take(order)
+            for name, field in fields.items()
+        }
+        return cls(distinct, read)
+
+    def to_arrays(self) -> dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]:
+        """Return arrays that `from_arrays` reads back to the same facts, bit for bit.
+
+        Money is whole minor units over a power of ten as `Decimal`; an exact ratio is two
+        columns; labels and text are objects, ``None`` where missing.
+        """
+        arrays: dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]] = {"customer_id": self.ids}
+        for name, column in self.columns.items():
+            if column.kind == "ratio" and column.divisor is not None:
+                arrays[name] = np.ma.masked_array(column.values, ~column.is_known())
+                arrays[name + DIVISOR] = column.divisor
+            elif column.kind in ("int", "float", "bool"):
+                arrays[name] = np.ma.masked_array(column.values, ~column.is_known())
+            else:
+                values = np.empty(len(column), np.object_)
+                values[:] = column.to_list()
+                arrays[name] = values
+        return arrays
+
+
+def _read(name: str, raw: Raw, divisor: Raw | None, field: FieldType) -> Column:
+    if divisor is not None and field.kind == "ratio":
+        return _pair(name, raw, divisor, field)
+    known = None if raw.missing is None else ~raw.missing
+    if raw.invalid is not None:
+        raise _wrong(name, field, raw.invalid)
+    match field.kind, raw.kind:
+        case ("int", "int") | ("bool", "bool") | ("float", "float") | ("date", "date"):
+            return Column(field.kind, raw.values, known)
+        case ("instant", "time") if raw.aware:
+            return Column(field.kind, raw.values, known)
+    return _of_objects(name, raw, known, field)
+
+
+def _pair(name: str, raw: Raw, divisor: Raw, field: FieldType) -> Column:
+    if raw.kind != "int" or divisor.kind != "int" or divisor.missing is not None:
+        raise _wrong(name, field)
+    if len(divisor) and int(divisor.values.min()) < 1:
+        raise DataError("divisors must be positive", column=name + DIVISOR)
+    known = None if raw.missing is None else ~raw.missing
+    return Column(
+        "ratio",
+        raw.values.astype(np.int64, copy=False),
+        known,
+        divisor.values.astype(np.int64, copy=False),
+        field.exponent,
+    )
+
+
+def _of_objects(name: str, raw: Raw, known: Mask | None, field: FieldType) -> Column:
+    """Read what has no array form of its own: each distinct value once."""
+    values, codes = _distinct(raw)
+    try:
+        read = [_number(value, field) for value in values]
+    except (ValueError, TypeError, ArithmeticError):
+        raise _wrong(name, field) from None
+    if field.kind == "text":
+        texts = np.empty(len(read) + 1, np.object_)
+        texts[:-1] = read
+        return Column("text", texts[codes], known)
+    top = [one.numerator if isinstance(one, Fraction) else one for one in read]
+    bottom = [one.denominator if isinstance(one, Fraction) else 1 for one in read]
+    if any(abs(int(one)) > kernels.INT64_MAX for one in (*top, *bottom)):
+        raise _wrong(name, field)
+    dtype = {"float": np.float64, "bool": np.bool_}.get(field.kind, np.int64)
+    column = np.array([*top, 0], dtype)[codes]
+    divisor = np.array([*bottom, 1], np.int64)[codes] if field.kind == "ratio" else None
+    return Column(field.kind, column, known, divisor, field.exponent, field.categories)
+
+
+def _distinct(raw: Raw) -> tuple[list[object], Ints]:
+    if raw.kind == "coded":
+        assert raw.categories is not None
+        codes = raw.values.astype(np.int64)
+        if raw.missing is not None:
+            codes = np.where(raw.missing, -1, codes)
+        used = np.unique(codes[codes >= 0])
+        place = np.full(len(raw.categories) + 1, -1, np.int64)
+        place[used] = np.arange(len(used))
+        return raw.categories[used].tolist(), place[codes]
+    present = np.ones(len(raw), np.bool_) if raw.missing is None else ~raw.missing
+    values, inverse = np.unique(raw.values[present], return_inverse=True)
+    codes = np.full(len(raw), -1, np.int64)
+    codes[present] = inverse
+    if raw.kind == "decimal":
+        return [Decimal(value).scaleb(-raw.scale) for value in values.tolist()], codes
+    return values.tolist(), codes
+
+
+def _number(value: object, field: FieldType) -> int | float | str | Fraction:
+    match field.kind:
+        case "money" | "ratio":
+            return _exact(value, field)
+        case "label":
+            return field.categories.index(str(value))
+        case "text" if isinstance(value, str):
+            return value
+        case "date" if isinstance(value, str):
+            return day_number(date.fromisoformat(value))
+        case "instant" if isinstance(value, str):
+            return instant_us(datetime.fromisoformat(value))
+        case "int" if isinstance(value, str | Decimal):
+            return int(str(value))
+        case "int" if isinstance(value, float) and value.is_integer():
+            return int(value)
+        case "float" if isinstance(value, str | int | Decimal):
+            return float(value)
+    raise TypeError
+
+
+def _exact(value: object, field: FieldType) -> int | Fraction:
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal | float):
+        raise TypeError
+    number = Fraction(repr(value) if isinstance(value, float) else str(value))
+    scaled = number * 10**field.exponent
+    if field.kind == "ratio":
+        return scaled
+    if scaled.denominator != 1:
+        raise ValueError
+    return scaled.numerator
+
+
+def _wrong(name: str, field: FieldType, where: Mask | None = None) -> DataError:
+    what = f"{field.kind} with {field.exponent} digits" if field.exponent else field.kind
+    count = None if where is None else int(np.count_nonzero(where))
+    return DataError(f"not what the fact is declared to be: {what}", column=name, count=count)

@@ -1,0 +1,259 @@
+"""Binding: a document whose names are looked up and whose decisions are put in order.
+
+Nothing stops at the first mistake. What rests on something that has a problem of its own is
+passed over in silence, so that each mistake is reported once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import Final
+
+from crmcore.conditions import GIVEN, KEYWORDS, FieldType, bind, nearest
+from crmcore.errors import Problem
+from crmcore.facts.selection import row_fields
+from crmcore.facts.spec import USUAL_FACTS, Fact
+from crmcore.policy.document import Document
+from crmcore.scoring import BandStep, Known, Scorer, Step, SumStep
+from crmcore.segments import TableStep
+
+__all__ = ["BASE_FIELDS", "Bindings", "bind_document"]
+
+BASE_FIELDS: Final[Mapping[str, FieldType]] = {
+    "blocked": FieldType("bool"),
+    "registered_on": FieldType("date"),
+}
+"""Fields of a customer that need no declaration."""
+
+_MAX_SUGGESTIONS: Final = 20
+
+_DECISIONS: Final = ("grade", "class", "segment", "stage")
+_RESERVED: Final = frozenset(
+    [
+        *(*GIVEN, *BASE_FIELDS, *_DECISIONS, *KEYWORDS),
+        *("customer_id", "person_id", "birthday", "time_zone"),
+    ]
+)
+
+
+@dataclass(slots=True)
+class Bindings:
+    """What a document means: the facts asked for, the types of all names, the steps in order.
+
+    Parameters
+    ----------
+    facts
+        The declared facts, then the usual ones that something names.
+    fields
+        The type of every name.
+    steps
+        The decisions, each after what it needs.
+    attributes
+        What is read of customers: the declared attributes, and the others that something names.
+    problems
+        Everything that is wrong.
+    """
+
+    facts: dict[str, Fact]
+    fields: dict[str, FieldType]
+    steps: tuple[Step, ...]
+    attributes: dict[str, FieldType]
+    problems: list[Problem] = field(default_factory=list)
+
+
+def bind_document(
+    document: Document, scorers: Mapping[str, Scorer], broken: frozenset[str] = frozenset()
+) -> Bindings:
+    """Look up every name of a document and put its decisions in order.
+
+    Parameters
+    ----------
+    document
+        The document.
+    scorers
+        The host's scorers, by name.
+    broken
+        What was left out of the document for a problem of its own: names; also ``windows.x``,
+        ``class.otherwise``, and rows ``class.first.2``, in whose stead others stand.
+    """
+    return _Binder(document, scorers, broken).run()
+
+
+class _Binder:
+    def __init__(
+        self, document: Document, scorers: Mapping[str, Scorer], broken: frozenset[str]
+    ) -> None:
+        self.document = document
+        self.broken = set(broken)
+        self.problems: list[Problem] = []
+        self.suggestions = 0
+        self.types: dict[str, FieldType] = {}
+        self.scores: dict[str, FieldType] = {}
+        self.labels: dict[str, FieldType] = {}
+        self.ranges: dict[str, tuple[int, int]] = {}
+        self.used: set[str] = set()
+        attributes = {name: one.field_type for name, one in document.attributes.items()}
+        self.attributes = {**BASE_FIELDS, **attributes}
+        usual = {name: fact for name, fact in USUAL_FACTS.items() if name not in broken}
+        self.known_facts = {**usual, **document.facts}
+        # The tables given here fill up step by step.
+        self.known = Known(
+            facts=self.types,
+            scores=self.scores,
+            ranges=self.ranges,
+            windowed=frozenset(name for name, fact in self.known_facts.items() if fact.window),
+            scorers=scorers,
+            broken=self.broken,
+            nearest=self._nearest,
+        )
+
+    def run(self) -> Bindings:
+        self._check_names()
+        self._check_facts()
+        exponent = self.document.currency.exponent
+        types = {name: fact.field_type(name, exponent) for name, fact in self.known_facts.items()}
+        self.types.update({**types, **self.attributes})
+        steps = tuple(step for name in self._order() if (step := self._step(name)) is not None)
+        asked = dict.fromkeys([*self.document.facts, *sorted(self.used)])
+        facts = {name: self.known_facts[name] for name in asked}
+        chosen = {name: types[name] for name in facts}
+        tags = dict.fromkeys(self._tags(), _TAG)
+        given = {**GIVEN, **self.attributes, **tags}
+        fields = {**given, **chosen, **self.scores, **self.labels}
+        read = {name for step in steps for name in step.needs}
+        declared = {name: self.attributes[name] for name in self.document.attributes}
+        others = {**BASE_FIELDS, **tags}
+        attributes = declared | {name: others[name] for name in sorted(read & others.keys())}
+        return Bindings(facts, fields, steps, attributes, self.problems)
+
+    def _check_names(self) -> None:
+        taken: dict[str, str] = {}
+        document = self.document
+        groups = {"attributes": document.attributes, "facts": document.facts}
+        for group, names in {**groups, "scores": document.scores}.items():
+            for name in names:
+                path = f"{group}.{name}"
+                if name in _RESERVED:
+                    self._problem("reserved_name", "this name has a meaning of its own", path)
+                elif name in taken:
+                    message = f"this name is taken by {taken[name]}"
+                    self._problem("duplicate_name", message, path)
+                elif group != "facts" and name in USUAL_FACTS:
+                    self._problem("duplicate_name", "this is the name of a usual fact", path)
+                taken.setdefault(name, path)
+
+    def _check_facts(self) -> None:
+        windows = self.document.windows
+        for name, fact in self.document.facts.items():
+            path, window = f"facts.{name}", fact.window
+            if window and window not in windows and f"windows.{window}" not in self.broken:
+                suggestion = self._nearest(window, windows)
+                self._problem("unknown_name", "no such window", f"{path}.in", window, suggestion)
+            if fact.take in ("first", "last") and not name.endswith(("_on", "_at")):
+                message = "the name of a first or last ends in _on (local day) or _at (instant)"
+                self._problem("bad_name", message, path, suggestion=f"{name}_on")
+            if fact.where is not None:
+                fields = row_fields(fact.of, self.document.currency.exponent)
+                self.problems += bind(fact.where, fields, f"{path}.where")[1]
+
+    def _order(self) -> list[str]:
+        """Return the names of scores and decisions, each after those that it needs."""
+        needs = {name: set(score.needs) for name, score in self.document.scores.items()}
+        if self.document.grade:
+            needs["grade"] = set(self.document.grade.needs)
+        needs |= {name: set(table.names()) for name, table in self.document.tables.items()}
+        inner = {name: sorted(found & needs.keys()) for name, found in needs.items()}
+        sorter = TopologicalSorter(inner)
+        with suppress(CycleError):
+            sorter.prepare()
+        order: list[str] = []
+        while ready := sorter.get_ready():
+            order += ready
+            sorter.done(*ready)
+        left = inner.keys() - set(order)
+        self._refuse_circles(
+            {name: [one for one in inner[name] if one in left] for name in inner if name in left}
+        )
+        return order
+
+    def _refuse_circles(self, needs: Mapping[str, list[str]]) -> None:
+        """Report circles among names each of which needs another of them."""
+        seen: set[str] = set()
+        for name in needs:
+            walk: dict[str, None] = {}
+            while name not in seen:
+                seen.add(name)
+                walk[name] = None
+                name = needs[name][0]
+            if name in walk:
+                names = [*walk][[*walk].index(name) :]
+                path = name if name in _DECISIONS else f"scores.{name}"
+                circle = " → ".join([*names, name])
+                self._problem("cycle", f"these rest on each other in a circle: {circle}", path)
+        self.broken.update(needs)
+
+    def _step(self, name: str) -> Step | None:
+        if name == "grade":
+            assert self.document.grade is not None  # or it were not in the order
+            step, problems = self.document.grade.bind_step(name, self.known, name)
+        elif name in _DECISIONS:
+            return self._table(name)
+        else:
+            score = self.document.scores[name]
+            bound, problems = score.bind_step(name, self.known, f"scores.{name}")
+            return self._add(name, bound, problems)
+        return self._add(name, step, problems)
+
+    def _table(self, name: str) -> Step | None:
+        table = self.document.tables[name]
+        fields = {**self.types, **self.scores, **self.labels}
+        reads = table.names()
+        tags = {one: _TAG for one in reads if one.startswith("tag:")}
+        bound, problems = table.bind({**fields, **tags}, name)
+        problems = [problem for problem in problems if not self._is_known_broken(problem)]
+        if bound is None or any(path.startswith(f"{name}.") for path in self.broken):
+            return self._add(name, None, problems)
+        return self._add(name, TableStep(name, tuple(sorted(reads)), bound), problems)
+
+    def _is_known_broken(self, problem: Problem) -> bool:
+        given = (problem.given or "").removeprefix("@")
+        unknown = problem.code == "unknown_name" and given in self.broken
+        return unknown or problem.path in self.broken
+
+    def _add(self, name: str, step: Step | None, problems: list[Problem]) -> Step | None:
+        self.problems += problems
+        if step is None:
+            self.broken.add(name)
+            return None
+        (self.labels if name in _DECISIONS else self.scores)[name] = step.field_type
+        if isinstance(step, SumStep) or (
+            isinstance(step, BandStep) and name in self.document.scores
+        ):
+            self.ranges[name] = step.range
+        self.used.update(name for name in step.needs if name in self.known_facts)
+        return step
+
+    def _nearest(self, name: str, known: Collection[str]) -> str | None:
+        # Searching is slow, and a document with thousands of wrong names must still fail fast.
+        self.suggestions += 1
+        return nearest(name, known) if self.suggestions <= _MAX_SUGGESTIONS else None
+
+    def _tags(self) -> list[str]:
+        found = {name for table in self.document.tables.values() for name in table.names()}
+        return sorted(name for name in found if name.startswith("tag:"))
+
+    def _problem(
+        self,
+        code: str,
+        message: str,
+        path: str,
+        given: str | None = None,
+        suggestion: str | None = None,
+    ) -> None:
+        self.problems.append(Problem(code, message, path, given=given, suggestion=suggestion))
+
+
+_TAG: Final = FieldType("bool", personal=True)

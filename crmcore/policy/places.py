@@ -1,0 +1,68 @@
+"""On which line of a TOML text something stands, for messages; JSON texts have no lines told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from crmcore.errors import Problem
+
+__all__ = ["placed", "places"]
+
+_HEADER: Final = re.compile(r"[ \t]*+\[([^\[\]]{1,500})\]")
+_KEY: Final = re.compile(r"""[ \t]*+([A-Za-z0-9_."' -]{1,500}?)[ \t]*+=""")
+
+
+def placed(problems: Iterable[Problem], texts: Sequence[tuple[str, Path | None]]) -> list[Problem]:
+    """Return the problems with the file and the line of the first text that has their path."""
+    known = [(places(text), str(file) if file else None) for text, file in texts if text]
+    return [_placed(problem, known) for problem in problems]
+
+
+def places(text: str) -> dict[str, int]:
+    r"""Return on which line of a TOML text each key stands, as far as a look at its lines tells.
+
+    Examples
+    --------
+    >>> places("zone = 'UTC'\n[scores.a]\nfact = 'b'")
+    {'zone': 1, 'scores': 2, 'scores.a': 2, 'scores.a.fact': 3}
+    """
+    found: dict[str, int] = {}
+    table: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        header, key = _HEADER.match(line), _KEY.match(line)
+        parts: Sequence[str] = []
+        if header:
+            table = parts = _parts(header[1])
+        elif key:
+            parts = [*table, *_parts(key[1])]
+        for depth in range(1, len(parts) + 1):
+            found.setdefault(".".join(parts[:depth]), number)
+    return found
+
+
+def _placed(problem: Problem, known: Sequence[tuple[dict[str, int], str | None]]) -> Problem:
+    file, line = known[0][1] if known else None, None
+    path = problem.path
+    while path and line is None:
+        for lines, its_file in known:
+            if path in lines:
+                file, line = its_file, lines[path]
+                break
+        path = path.rpartition(".")[0]
+    return Problem(
+        problem.code,
+        problem.message,
+        problem.path,
+        problem.given,
+        problem.allowed,
+        problem.suggestion,
+        file,
+        line,
+    )
+
+
+def _parts(key: str) -> list[str]:
+    return [part.strip(" \t\"'") for part in key.split(".")]

@@ -1,0 +1,311 @@
+"""From a file, a text or a mapping to plain tables and lists, within limits.
+
+TOML and JSON are read by their own parsers; what is refused here is what they let through:
+keys given twice, NaN, and anything so large that looking at it would cost time or memory.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Final, NoReturn, TypeAlias
+
+from crmcore.errors import PolicyError, Problem
+from crmcore.policy.places import placed
+
+__all__ = ["Plain", "Table", "Text", "plain", "read_file", "read_text"]
+
+Plain: TypeAlias = "str | int | bool | Decimal | date | list[Plain] | dict[str, Plain]"
+Table: TypeAlias = dict[str, Plain]
+
+MAX_BYTES: Final = 1 << 20
+MAX_LINES: Final = 10_000
+MAX_DEPTH: Final = 50
+MAX_NODES: Final = 20_000
+MAX_ENTRIES: Final = 1_000
+MAX_STRING: Final = 10_000
+MAX_TEXT: Final = 120_000
+MAX_DIGITS: Final = 400
+MAX_KEY_PARTS: Final = 8
+MAX_PROBLEMS: Final = 100
+_INT64: Final = range(-(2**63), 2**63)
+
+# Possessive, and only from the first character of a word on: one pass, whatever the text.
+_PART: Final = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY: Final = re.compile(
+    rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MAX_KEY_PARTS}}}"
+)
+_LONG_NUMBER: Final = re.compile(rf"(?<![0-9A-Za-z_])[0-9][0-9A-Za-z_.]{{{MAX_DIGITS}}}")
+_PLACE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that was read, with where it came from.
+
+    Parameters
+    ----------
+    table
+        What it says.
+    text
+        The text itself; empty for a mapping.
+    file
+        The file, if it was one.
+    """
+
+    table: Table
+    text: str = ""
+    file: Path | None = None
+
+
+def read_file(path: Path) -> Text:
+    """Read a ``.toml`` or ``.json`` file.
+
+    Raises
+    ------
+    PolicyError
+        When it cannot be read, or holds more than may be.
+    """
+    if path.suffix not in (".toml", ".json"):
+        _refuse("unknown_format", "a policy is a .toml or a .json file", file=path)
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as reason:
+        message = f"cannot be read: {reason.strerror or 'unknown reason'}"
+        _refuse("unreadable", message, file=path)
+    if len(content) > MAX_BYTES:
+        _refuse("too_large", f"a file has at most {MAX_BYTES:,} bytes", file=path)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as reason:
+        line = content[: reason.start].count(b"\n") + 1
+        _refuse("not_utf8", "the file is not UTF-8 text", file=path, line=line)
+    return read_text(text, file=path)
+
+
+def read_text(text: str, *, file: Path | None = None) -> Text:
+    """Read TOML, or JSON where the text starts with a brace or the file says so.
+
+    Raises
+    ------
+    PolicyError
+        When it is no TOML or JSON, or holds more than may be.
+    """
+    if len(text) > MAX_BYTES or len(text.encode(errors="replace")) > MAX_BYTES:
+        _refuse("too_large", f"a text has at most {MAX_BYTES:,} bytes", file=file)
+    is_json = file.suffix == ".json" if file else text.lstrip().startswith("{")
+    if not is_json:
+        _check_toml(text, file)
+    try:
+        given = _json(text) if is_json else tomllib.loads(text, parse_float=Decimal)
+    except RecursionError:
+        _refuse("too_deep", f"tables and lists nest at most {MAX_DEPTH} deep", file=file)
+    except tomllib.TOMLDecodeError as reason:
+        _refuse_toml(str(reason), text, file)
+    except json.JSONDecodeError as reason:
+        place = {"line": reason.lineno, "column": reason.colno}
+        _refuse("json_syntax", reason.msg, file=file, **place)
+    except (ValueError, InvalidOperation):
+        _refuse("out_of_range", "a number or a date is too large to be read", file=file)
+    try:
+        return Text(plain(given), text, file)
+    except PolicyError as error:
+        raise PolicyError(placed(error.problems, [(text, file)])) from None
+
+
+def plain(given: object) -> Table:
+    """Return a copy in plain dicts and lists, numbers exact, everything within limits.
+
+    Raises
+    ------
+    PolicyError
+        With everything that is beyond the limits or of a type that a policy cannot hold.
+    """
+    if not isinstance(given, Mapping):
+        _refuse("wrong_type", "a policy is a table at the top")
+    copier = _Copier()
+    table = copier.table(given)
+    if copier.problems:
+        raise PolicyError(copier.problems)
+    return table
+
+
+class _Copier:
+    """Copies level by level, so that nothing overflows the stack."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.nodes = 0
+        self.letters = 0
+
+    def table(self, given: Mapping[object, object]) -> Table:
+        return self._table(given, "", 1)
+
+    def _value(self, given: object, path: str, depth: int) -> Plain:
+        self.nodes += 1
+        if self.nodes > MAX_NODES or len(self.problems) > MAX_PROBLEMS:
+            if self.nodes == MAX_NODES + 1:
+                self._problem("too_large", f"a policy has at most {MAX_NODES:,} values", path)
+            return ""
+        if isinstance(given, Mapping):
+            return self._table(given, path, depth + 1)
+        if isinstance(given, (list, tuple)):
+            return self._list(given, path, depth + 1)
+        return self._single(given, path)
+
+    def _table(self, given: Mapping[object, object], path: str, depth: int) -> Table:
+        table: Table = {}
+        if self._is_too_much(given, path, depth):
+            return table
+        for key, value in given.items():
+            if isinstance(key, _Twice):
+                self._problem("duplicate_key", "this key stands twice in one table", f"{path}{key}")
+            if not isinstance(key, str) or len(key) > MAX_STRING:
+                self._problem("wrong_type", "keys are short text", path)
+                continue
+            table[str(key)] = self._value(value, f"{path}.{key}" if path else key, depth)
+        return table
+
+    def _list(self, given: list[object] | tuple[object, ...], path: str, depth: int) -> Plain:
+        if self._is_too_much(given, path, depth):
+            return []
+        return [self._value(value, f"{path}.{at}", depth) for at, value in enumerate(given)]
+
+    def _is_too_much(
+        self,
+        given: Mapping[object, object] | list[object] | tuple[object, ...],
+        path: str,
+        depth: int,
+    ) -> bool:
+        if depth > MAX_DEPTH:
+            self._problem("too_deep", f"tables and lists nest at most {MAX_DEPTH} deep", path[:200])
+        elif len(given) > MAX_ENTRIES:
+            message = f"a list or table has at most {MAX_ENTRIES:,} entries"
+            self._problem("too_large", message, path, given=str(len(given)))
+        else:
+            return False
+        return True
+
+    def _single(self, given: object, path: str) -> Plain:
+        match given:
+            case bool():
+                return given
+            case str():
+                return self._text(given, path)
+            case int():
+                if given not in _INT64:
+                    self._problem("out_of_range", "no 64-bit integer is so far from zero", path)
+                return int(given)
+            case float() | Decimal():
+                return self._decimal(given, path)
+            case datetime():
+                message = "a policy holds dates, but no times of day"
+                self._problem("wrong_type", message, path)
+            case date():
+                return given
+            case None:
+                self._problem("wrong_type", "leave out a key instead of giving it no value", path)
+            case _:
+                message = "a policy holds tables, lists, text, numbers, dates, true and false"
+                self._problem("wrong_type", message, path, given=type(given).__name__)
+        return ""
+
+    def _text(self, given: str, path: str) -> str:
+        self.letters += len(given)
+        if self.letters > MAX_TEXT >= self.letters - len(given):
+            message = f"a policy has at most {MAX_TEXT:,} characters of text"
+            self._problem("too_large", message, path)
+        if len(given) > MAX_STRING:
+            message = f"a text has at most {MAX_STRING:,} characters"
+            self._problem("too_large", message, path, given=str(len(given)))
+        elif not given.isascii() and any("\ud800" <= letter <= "\udfff" for letter in given):
+            self._problem("not_utf8", "half of a surrogate pair is not text", path)
+        else:
+            return str(given)
+        return ""
+
+    def _decimal(self, given: float | Decimal, path: str) -> Plain:
+        # A float's shortest spelling is what was written.
+        value = Decimal(repr(float(given))) if isinstance(given, float) else given
+        if not value.is_finite():
+            self._problem("not_finite", "NaN and infinity are no numbers here", path)
+            return 0
+        return value
+
+    def _problem(self, code: str, message: str, path: str, given: str | None = None) -> None:
+        self.problems.append(Problem(code, message, path, given=given))
+
+
+class _Twice(str):
+    """A key that stands twice in one table of a JSON text."""
+
+    __slots__ = ()
+
+
+def _json(text: str) -> object:
+    return json.loads(
+        text,
+        parse_float=Decimal,
+        parse_constant=Decimal,
+        object_pairs_hook=_pairs,
+    )
+
+
+def _pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    table: dict[str, object] = {}
+    for key, value in pairs:
+        if key in table:
+            del table[key]
+            key = _Twice(key)
+        table[key] = value
+    return table
+
+
+def _check_toml(text: str, file: Path | None) -> None:
+    """Refuse a text that takes long to read, before it is read."""
+    if text.count("\n") > MAX_LINES:
+        _refuse("too_large", f"a text has at most {MAX_LINES:,} lines", file=file)
+    if text.count(",") + text.count("=") > 2 * MAX_NODES:
+        _refuse("too_large", f"a policy has at most {MAX_NODES:,} values", file=file)
+    if _LONG_NUMBER.search(text):
+        _refuse("out_of_range", f"a number has at most {MAX_DIGITS} digits", file=file)
+    # Reading a key takes time that grows with the square of its parts.
+    long_key = _LONG_KEY.search(text)
+    if long_key:
+        line = text.count("\n", 0, long_key.start()) + 1
+        message = f"a key has at most {MAX_KEY_PARTS} parts"
+        _refuse("too_deep", message, file=file, line=line)
+
+
+def _refuse_toml(message: str, text: str, file: Path | None) -> NoReturn:
+    place = _PLACE.search(message)
+    message = _PLACE.sub("", message)
+    lines = text.split("\n")
+    line, column = len(lines), len(lines[-1]) + 1
+    if place and place[1]:
+        line, column = int(place[1]), int(place[2])
+    code = (
+        "duplicate_key"
+        if message.startswith(("Cannot overwrite", "Cannot declare", "Duplicate"))
+        else "toml_syntax"
+    )
+    _refuse(code, message, file=file, line=line, column=column)
+
+
+def _refuse(
+    code: str,
+    message: str,
+    *,
+    file: Path | None = None,
+    line: int | None = None,
+    column: int | None = None,
+) -> NoReturn:
+    name = str(file) if file else None
+    raise PolicyError([Problem(code, message, file=name, line=line, column=column)]) from None

@@ -1,0 +1,163 @@
+"""A policy ready to be used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypedDict
+
+from crmcore.calendars import EvaluationCalendar, Window, Zone
+from crmcore.conditions import FieldType
+from crmcore.facts.spec import Fact
+from crmcore.money import Currency
+from crmcore.policy.document import Document, Notes
+from crmcore.policy.printing import to_toml
+from crmcore.policy.reading import Table
+from crmcore.scoring import Scorer, Step
+
+__all__ = ["Policy", "hash_of"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Policy:
+    """What a shop decided about its customers, checked and ready. Make one with `load_policy`.
+
+    Two policies are equal when they decide alike: names and wording do not count, see `hash`.
+
+    Parameters
+    ----------
+    name
+        Its own name.
+    zone
+        The shop's zone, whose days and months count.
+    currency
+        Of all its money.
+    sale_statuses
+        The statuses in which an order is a sale.
+    returns
+        Whether unlinked returns reduce the customer's net sum or are refused.
+    evaluation
+        When customers are evaluated.
+    windows
+        The windows of its facts, by name.
+    facts
+        Those asked for: the declared ones, and the usual ones that a score or a condition names.
+    attributes
+        What is read of customers, with its type: the declared attributes, and those of
+        ``blocked``, ``registered_on`` and the tags that something names.
+    fields
+        The type of every name: attributes, facts, scores, grade, class, segment, stage, tags,
+        and ``as_of``, ``last_evaluated_at``, ``blocked``, ``registered_on``.
+    steps
+        Its decisions, each after what it needs.
+    labels
+        Wording of identifiers, by language.
+    notes
+        What it says of itself.
+    document
+        The policy as plain tables, what it extends merged in.
+    scorers
+        The host's scorers it was loaded with.
+    hash
+        SHA-256, in hexadecimal, of all that decides: the facts, windows, scores, lists, zone and
+        so on, but not the policy's name and not the wording of its labels. Conditions count as
+        what they mean, not as they are spelled. The code of host scorers is not seen.
+
+    Examples
+    --------
+    >>> from crmcore.policy import load_policy
+    >>> policy = load_policy("classic")
+    >>> [step.name for step in policy.steps][-3:]
+    ['score', 'grade', 'class']
+    >>> policy.label("gold", "zh-CN")
+    '金'
+    """
+
+    name: str
+    zone: Zone
+    currency: Currency
+    sale_statuses: frozenset[str]
+    returns: Literal["customer_total", "refuse"]
+    evaluation: EvaluationCalendar
+    windows: Mapping[str, Window]
+    facts: Mapping[str, Fact]
+    attributes: Mapping[str, FieldType]
+    fields: Mapping[str, FieldType] = field(repr=False)
+    steps: tuple[Step, ...] = field(repr=False)
+    labels: Mapping[str, Mapping[str, str]] = field(repr=False)
+    notes: Notes
+    document: Table = field(repr=False)
+    scorers: Mapping[str, Scorer]
+    hash: str
+
+    def step(self, name: str) -> Step | None:
+        """Return the decision of that name, ``None`` when the policy has none."""
+        return next((step for step in self.steps if step.name == name), None)
+
+    def label(self, identifier: str, language: str) -> str:
+        """Return the wording of an identifier: the identifier itself where there is none.
+
+        Parameters
+        ----------
+        identifier
+            A class, grade, segment, stage, score or fact.
+        language
+            Such as ``"en"`` or ``"zh-CN"``; for ``"de-AT"`` also ``"de"`` will do.
+
+        Examples
+        --------
+        >>> from crmcore.policy import load_policy
+        >>> load_policy("classic").label("gold", "en-GB")
+        'Gold'
+        """
+        while language:
+            wording = self.labels.get(language, {}).get(identifier)
+            if wording is not None:
+                return wording
+            language = language.rpartition("-")[0]
+        return identifier
+
+    def to_toml(self) -> str:
+        """Return the whole policy as a TOML text, what it extends merged in.
+
+        Examples
+        --------
+        >>> from crmcore.policy import load_policy
+        >>> policy = load_policy("classic")
+        >>> load_policy(policy.to_toml()) == policy
+        True
+        """
+        return to_toml(self.document)
+
+    def __eq__(self, other: object) -> bool:
+        return self.hash == other.hash if isinstance(other, Policy) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        from crmcore.policy.loading import rebuild
+
+        return rebuild, (self.document, dict(self.scorers))
+
+
+class _Dump(TypedDict):
+    mode: Literal["json"]
+    by_alias: bool
+    exclude_none: bool
+
+
+def hash_of(document: Document, facts: Mapping[str, Fact]) -> str:
+    """Return the hash of all that decides in a document, with the facts asked for."""
+    options = _Dump(mode="json", by_alias=True, exclude_none=True)
+    content = document.model_dump(
+        **options, exclude={"name", "extends", "labels", "facts", "scores"}
+    )
+    content["sale_statuses"].sort()
+    content["facts"] = {name: fact.model_dump(**options) for name, fact in facts.items()}
+    # One by one: of a whole table of them pydantic would try all four kinds for each.
+    content["scores"] = {name: one.model_dump(**options) for name, one in document.scores.items()}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,24 @@
+"""The policies that come with the package, as files to read, to use and to extend."""
+
+from __future__ import annotations
+
+from crmcore.policy import Policy, load_policy
+from crmcore.policy.presets import names, text
+
+__all__ = ["load", "names", "text"]
+
+
+def load(name: str) -> Policy:
+    """Return the policy of a preset.
+
+    Raises
+    ------
+    PolicyError
+        When there is none of that name.
+
+    Examples
+    --------
+    >>> load("classic").zone.name
+    'Asia/Shanghai'
+    """
+    return load_policy(text(name))

@@ -1,0 +1,237 @@
+"""Customers in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from crmcore import kernels
+from crmcore.calendars import day_number
+from crmcore.columns import Column, Ints, Kind, Mask
+from crmcore.errors import DataError
+from crmcore.records.ids import Ids, as_ids, bad_ids, code_ids
+from crmcore.records.intake import Intake, LeftOut
+from crmcore.records.raw import Raw, RawValues, raw_column
+from crmcore.records.rows import columns_of_rows
+
+if TYPE_CHECKING:
+    from crmcore.records.models import Customer
+
+__all__ = ["CustomerTable"]
+
+_TRUE = frozenset({True, 1, "true", "True", "TRUE", "1", "yes"})
+_FALSE = frozenset({False, 0, "false", "False", "FALSE", "0", "no"})
+@dataclass(frozen=True, slots=True, eq=False)
+class CustomerTable:
+    """Customers and their attributes in columns; make one with a ``from_`` method.
+
+    Parameters
+    ----------
+    ids
+        Distinct ids, ascending.
+    raw
+        The other columns, in the same order.
+    intake
+        What became of the rows given.
+
+    Examples
+    --------
+    >>> customers = CustomerTable.from_arrays({"customer_id": ["C2", "C1"], "blocked": [1, 0]})
+    >>> customers.ids.tolist(), customers.column("blocked", "bool").to_list()
+    (['C1', 'C2'], [False, True])
+    """
+
+    ids: Ids
+    raw: Mapping[str, Raw]
+    intake: Intake
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @classmethod
+    def from_arrays(cls, columns: Mapping[str, RawValues]) -> CustomerTable:
+        """Build from one array or list a column, by standard names.
+
+        Rows without a usable id, and rows that contradict each other about one customer, are set
+        aside; rows that repeat each other count once.
+        """
+        return cls.from_raw({name: raw_column(name, given) for name, given in columns.items()})
+
+    @classmethod
+    def from_rows(
+        cls,
+        rows: Iterable[Sequence[object] | Mapping[str, object]],
+        *,
+        columns: Sequence[str] | None = None,
+    ) -> CustomerTable:
+        """Build from tuples (name their `columns`) or mappings, such as a database cursor."""
+        return cls.from_arrays(columns_of_rows(rows, columns))
+
+    @classmethod
+    def from_frame(cls, frame: object) -> CustomerTable:
+        """Build from any frame or Arrow stream. Needs the extra ``crmcore[frames]``."""
+        from crmcore.records.arrow import raw_columns
+
+        return cls.from_raw(raw_columns(frame))
+
+    @classmethod
+    def from_models(cls, customers: Iterable[Customer]) -> CustomerTable:
+        """Build from `Customer` models."""
+        from crmcore.records.models import columns_of_customers
+
+        return cls.from_arrays(columns_of_customers(customers))
+
+    @classmethod
+    def from_raw(cls, raw: Mapping[str, Raw]) -> CustomerTable:
+        """Build from raw columns; every other constructor ends here."""
+        if "customer_id" not in raw:
+            raise DataError("no customer ids", column="customer_id")
+        lengths = {len(column) for column in raw.values()}
+        if len(lengths) > 1:
+            raise DataError("columns differ in length")
+        given = dict(raw)
+        ids = given.pop("customer_id")
+        left_out: list[LeftOut] = []
+        keep = np.ones(len(ids), np.bool_)
+        for reason, mask in (("missing_customer_id", ids.missing), ("bad_id", bad_ids(ids))):
+            _leave_out(left_out, "quarantined", reason, mask)
+            if mask is not None:
+                keep &= ~mask
+        rows = np.flatnonzero(keep)
+        codes, names = code_ids(ids.take(rows))
+        clash, repeat = _repeats(codes, [column.take(rows) for column in given.values()])
+        _leave_out(left_out, "quarantined", "conflicting_duplicate", _at(rows, clash, len(ids)))
+        _leave_out(left_out, "collapsed", "duplicate", _at(rows, repeat, len(ids)))
+        single = ~(clash | repeat)
+        order = np.argsort(codes[single])
+        rows, kept = rows[single][order], codes[single][order]
+        return cls(
+            as_ids(names[kept].tolist()) if names.dtype == np.object_ else names[kept],
+            {name: column.take(rows) for name, column in given.items()},
+            Intake(len(ids), len(rows), tuple(left_out)),
+        )
+
+    def take(self, rows: Ints) -> CustomerTable:
+        """Return the rows asked for, which must be ascending."""
+        raw = {name: column.take(rows) for name, column in self.raw.items()}
+        return CustomerTable(self.ids[rows], raw, self.intake)
+
+    def column(self, name: str, kind: Kind) -> Column | None:
+        """Return a column as the kind asked for, ``None`` when there is no such column.
+
+        Raises
+        ------
+        DataError
+            When the column holds something else.
+        """
+        raw = self.raw.get(name)
+        return None if raw is None else _column(name, raw, kind)
+
+
+def _leave_out(
+    entries: list[LeftOut], kind: str, reason: str, mask: Mask | None
+) -> None:
+    if mask is None or not mask.any():
+        return
+    where = np.flatnonzero(mask)
+    positions = tuple(where[:5].tolist())
+    assert kind in ("quarantined", "collapsed")
+    entries.append(LeftOut(kind, reason, len(where), 0, len(where), positions, {}))
+
+
+def _at(rows: Ints, mask: Mask, size: int) -> Mask:
+    result = np.zeros(size, np.bool_)
+    result[rows[mask]] = True
+    return result
+
+
+def _repeats(codes: Ints, columns: Sequence[Raw]) -> tuple[Mask, Mask]:
+    """Mark rows that contradict another row of their customer, and rows that repeat one."""
+    clash = np.zeros(len(codes), np.bool_)
+    if not kernels.has_duplicates(codes):
+        return clash, clash
+    groups = int(codes.max()) + 1
+    content = np.zeros(len(codes), np.int64)
+    for column in columns:
+        values = np.unique(column.values, return_inverse=True)[1].astype(np.int64, copy=False)
+        if column.missing is not None:
+            values = np.where(column.missing, 0, values + 1)
+        content, _ = kernels.encode(content * (int(values.max()) + 1) + values)
+    clash = (kernels.distinct(codes, content, groups) > 1)[codes]
+    position = np.arange(len(codes))
+    first = kernels.smallest(codes, position, groups)[codes] == position
+    return clash, ~first & ~clash
+
+
+def _column(name: str, raw: Raw, kind: Kind) -> Column:
+    missing = raw.missing
+    if raw.invalid is not None:
+        missing = raw.invalid if missing is None else raw.invalid | missing
+    known = None if missing is None else ~missing
+    if raw.kind == "coded":
+        return _of_text(name, raw, kind, known)
+    match raw.kind, kind:
+        case ("bool", "bool") | ("int", "int") | ("float", "float") | ("date", "date"):
+            return Column(kind, raw.values, known)
+        case ("int", "bool") if bool(np.isin(raw.values, (0, 1)).all()):
+            return Column(kind, raw.values.astype(np.bool_), known)
+        case ("int", "float"):
+            return Column(kind, raw.values.astype(np.float64), known)
+        case ("decimal", "float"):
+            return Column(kind, raw.values.astype(np.float64) / 10**raw.scale, known)
+        case ("float", "int") if _whole(raw, known):
+            return Column(kind, np.where(known, raw.values, 0).astype(np.int64), known)
+        case ("time", "date") if not raw.aware:
+            days = raw.values.astype(np.int64) // 86_400_000_000
+            return Column(kind, days, known)
+        case ("bool" | "int" | "float" | "decimal" | "date" | "time", _) if (
+            known is not None and not known.any()
+        ):
+            return Column(kind, np.zeros(len(raw), np.int64), known)
+    raise DataError(f"expected values of type {kind}, not {raw.kind}", column=name)
+
+
+def _whole(raw: Raw, known: Mask | None) -> bool:
+    values = raw.values if known is None else raw.values[known]
+    return bool((values == np.floor(values.astype(np.float64))).all())
+
+
+def _of_text(name: str, raw: Raw, kind: Kind, known: Mask | None) -> Column:
+    """Return a coded column as text, dates or truth values, each distinct value read once."""
+    assert raw.categories is not None
+    codes = raw.values.astype(np.int64)
+    items = [None if item == "" else item for item in raw.categories.tolist()]
+    if kind == "text" and all(isinstance(item, str | None) for item in items):
+        return Column(kind, np.append(raw.categories, None)[codes], known)
+    if kind == "bool":
+        truth = [item in _TRUE if item in _TRUE | _FALSE else None for item in items]
+        if all(value is not None or item is None for value, item in zip(truth, items, strict=True)):
+            return Column(kind, np.array([*map(bool, truth), False])[codes], known)
+    if kind == "date":
+        return Column(kind, np.array([*_days(name, items), 0], np.int64)[codes], known)
+    if kind in ("int", "float"):
+        return _of_numbers(name, items, codes, kind, known)
+    raise DataError(f"expected values of type {kind}", column=name)
+
+
+def _days(name: str, items: Sequence[object]) -> list[int]:
+    try:
+        return [0 if item is None else day_number(date.fromisoformat(str(item))) for item in items]
+    except ValueError:
+        raise DataError("expected dates such as 2025-06-30", column=name) from None
+
+
+def _of_numbers(
+    name: str, items: Sequence[object], codes: Ints, kind: Kind, known: Mask | None
+) -> Column:
+    read = int if kind == "int" else float
+    try:
+        numbers = [0 if item is None else read(str(item)) for item in items]
+    except ValueError:
+        raise DataError(f"expected values of type {kind}", column=name) from None
+    dtype = np.int64 if kind == "int" else np.float64
+    return Column(kind, np.array([*numbers, 0], dtype)[codes], known)

@@ -1,0 +1,426 @@
+"""Orders in columns: the one form in which many orders are evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crmcore import kernels
+from crmcore.calendars import Zone, zone
+from crmcore.columns import Ints, Mask
+from crmcore.errors import DataError
+from crmcore.money import Currency, Rates
+from crmcore.records.ids import Id, Ids, as_ids, code_ids, locate
+from crmcore.records.intake import Intake
+from crmcore.records.preparing import NO_LINK, Prepared, prepare
+from crmcore.records.raw import Raw, RawValues, raw_column
+from crmcore.records.reading import STATUSES, standardise
+from crmcore.records.rows import columns_of_rows
+from crmcore.records.source import Source
+
+if TYPE_CHECKING:
+    from crmcore.records.models import Order
+
+__all__ = ["RETURN", "UNLINKED", "WITHDRAWN", "Dimension", "LineColumns", "OrderTable", "relink"]
+
+RETURN = len(STATUSES)
+"""Status code of a row that is a return."""
+WITHDRAWN = RETURN + 1
+"""Status code of a return that was cancelled or refused."""
+UNLINKED = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dimension:
+    """What rows are sorted by, such as their channel: codes (-1: not stated) and the values."""
+
+    codes: Ints
+    values: tuple[object, ...]
+
+    def take(self, rows: Ints | Mask) -> Dimension:
+        """Return the rows asked for."""
+        return Dimension(self.codes[rows], self.values)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LineColumns:
+    """The lines of the orders. `row` is the order's row; ``None``: each order is one line."""
+
+    row: Ints | None
+    amount_minor: Ints
+    quantity: Ints | None
+    quantity_known: Mask | None
+    product: Dimension | None
+    category: Dimension | None
+
+    def rows(self) -> Ints:
+        """Return the order's row of each line."""
+        return np.arange(len(self.amount_minor)) if self.row is None else self.row
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OrderTable:
+    """Validated orders and returns in columns; make one with a ``from_`` method.
+
+    Rows stand in the order given. A table serves any number of evaluations, and is never changed.
+
+    Parameters
+    ----------
+    currency
+        Currency of all amounts.
+    zone
+        Zone of the shop's rows, as the source says; UTC when it does not.
+    customer_ids
+        Distinct ids of identified customers, ascending.
+    customer
+        Position of each row's customer in `customer_ids`; their number where it is anonymous.
+    placed_us, amount_minor
+        Instants in UTC microseconds and money in minor units.
+    status
+        Codes into the standard statuses, or `RETURN` or `WITHDRAWN`.
+    sale_of
+        For each row in `return_rows`, the row of the order it returns, or -1.
+    intake
+        What became of the rows given.
+
+    Examples
+    --------
+    >>> from crmcore import OrderTable, Source
+    >>> source = Source(zone="UTC", currency={"code": "EUR", "exponent": 2})
+    >>> rows = [("O1", "C1", "2025-03-01 10:00:00", "12.50"), ("O2", "C1", "2025-03-09", "8.00")]
+    >>> orders = OrderTable.from_rows(
+    ...     rows, source, columns=("order_id", "customer_id", "placed_at", "amount"))
+    >>> len(orders), orders.amount_minor.tolist()
+    (2, [1250, 800])
+    """
+
+    currency: Currency
+    zone: Zone
+    customer_ids: Ids
+    customer: Ints
+    placed_us: Ints
+    amount_minor: Ints
+    status: NDArray[np.uint8]
+    return_rows: Ints
+    sale_of: Ints
+    lines: LineColumns
+    intake: Intake
+    order_ids: Raw | None = None
+    order_code: Ints | None = None
+    return_of: Ints | None = None
+    status_us: Ints | None = None
+    known_us: Ints | None = None
+    known_until_us: Ints | None = None
+    quantity: Ints | None = None
+    quantity_known: Mask | None = None
+    channel: Dimension | None = None
+    promotion: Dimension | None = None
+
+    def __len__(self) -> int:
+        return len(self.placed_us)
+
+    @classmethod
+    def from_arrays(
+        cls, columns: Mapping[str, RawValues], source: Source, *, rates: Rates | None = None
+    ) -> OrderTable:
+        """Build from one array or list a column. Cost: a few passes; clean columns are shared.
+
+        Parameters
+        ----------
+        columns
+            Columns by the names that `source` expects: NumPy arrays, lists or `Coded`.
+        source
+            How to read them.
+        rates
+            Rates for rows in another currency, which are set aside otherwise.
+
+        Raises
+        ------
+        DataError
+            A column is missing, has an unusable type, or columns differ in length.
+        """
+        raw = {name: raw_column(name, values) for name, values in columns.items()}
+        return cls.from_raw(raw, source, rates=rates)
+
+    @classmethod
+    def from_rows(
+        cls,
+        rows: Iterable[Sequence[object] | Mapping[str, object]],
+        source: Source,
+        *,
+        columns: Sequence[str] | None = None,
+        rates: Rates | None = None,
+    ) -> OrderTable:
+        """Build from tuples (name their `columns`) or mappings, such as a database cursor."""
+        return cls.from_arrays(columns_of_rows(rows, columns), source, rates=rates)
+
+    @classmethod
+    def from_frame(
+        cls, frame: object, source: Source, *, rates: Rates | None = None
+    ) -> OrderTable:
+        """Build from a pandas, polars, pyarrow or DuckDB frame, or any Arrow stream.
+
+        Needs the extra ``crmcore[frames]``.
+        """
+        from crmcore.records.arrow import raw_columns
+
+        return cls.from_raw(raw_columns(frame), source, rates=rates)
+
+    @classmethod
+    def from_models(cls, orders: Iterable[Order], *, currency: Currency) -> OrderTable:
+        """Build from `Order` models: for one customer at a time, or for tests."""
+        from crmcore.records.models import columns_of_models
+
+        columns, by_line = columns_of_models(orders)
+        source = Source(currency=currency, rows="lines" if by_line else "orders")
+        return cls.from_arrays(columns, source)
+
+    @classmethod
+    def from_raw(
+        cls, raw: Mapping[str, Raw], source: Source, *, rates: Rates | None = None
+    ) -> OrderTable:
+        """Build from raw columns; every other constructor ends here."""
+        standard = standardise(raw, source, rates=rates)
+        local = zone(source.zone or "UTC")
+        prepared = prepare(standard, by_line=source.rows == "lines", zone=local)
+        return _assemble(prepared, source.currency, local)
+
+    def take(self, rows: Mask | Ints) -> OrderTable:
+        """Return a table of some of the rows, in that order; links are found again."""
+        if rows.dtype == np.bool_:
+            rows = np.flatnonzero(rows)
+        place = np.full(len(self), -1, np.int64)
+        place[rows] = np.arange(len(rows))
+        taken = {
+            field.name: column[rows] if isinstance(column, np.ndarray) else column.take(rows)
+            for field in fields(self)
+            if field.name in _BY_ROW and (column := getattr(self, field.name)) is not None
+        }
+        return relink(replace(self, lines=_lines_at(self.lines, place, rows), **taken))
+
+    def repeat(self, times: int) -> OrderTable:
+        """Return the table so many times over, for as many pretended customers in a row.
+
+        All rows must belong to one customer: the copies are customers 0, 1, 2 …
+        """
+        size = len(self)
+        rows = np.tile(np.arange(size), times)
+        copy = np.repeat(np.arange(times), size)
+        place = np.repeat(np.arange(times) * size, len(self.return_rows))
+        sale_of = np.tile(self.sale_of, times)
+        taken = {
+            field.name: column[rows] if isinstance(column, np.ndarray) else column.take(rows)
+            for field in fields(self)
+            if field.name in _BY_ROW and (column := getattr(self, field.name)) is not None
+        }
+        taken["customer"] = copy
+        return replace(
+            self,
+            customer_ids=np.arange(times),
+            lines=_repeat_lines(self.lines, times, size),
+            return_rows=np.tile(self.return_rows, times) + place,
+            sale_of=np.where(sale_of < 0, UNLINKED, sale_of + place),
+            **taken,
+        )
+
+    def of_customer(self, customer_id: Id) -> OrderTable:
+        """Return the table of one customer's rows; empty when there are none."""
+        place = locate(customer_id, self.customer_ids)
+        rows = np.flatnonzero(self.customer == place) if place >= 0 else np.empty(0, np.int64)
+        table = self.take(rows)
+        return replace(
+            table,
+            customer_ids=as_ids([customer_id]),
+            customer=np.zeros(len(rows), np.int64),
+        )
+
+    def only_customers(self, present: Ints) -> OrderTable:
+        """Return the table with some of its customers; rows of the others belong to nobody."""
+        lookup = np.full(len(self.customer_ids) + 1, len(present))
+        lookup[present] = np.arange(len(present))
+        ids = self.customer_ids[present]
+        return replace(self, customer_ids=ids, customer=lookup[self.customer])
+
+    def order_id(self, row: int) -> object:
+        """Return the id of one row's order as given, ``None`` when there are no ids."""
+        raw = self.order_ids
+        if raw is None:
+            return None
+        value = raw.values[row].item()
+        return value if raw.categories is None else raw.categories[value]
+
+    def known_at(self, moment_us: int) -> OrderTable:
+        """Return the table as it was known at that moment; itself when that is not recorded."""
+        if self.known_us is None:
+            return self
+        known = self.known_us <= moment_us
+        if self.known_until_us is not None:
+            known &= self.known_until_us > moment_us
+        return self if known.all() else self.take(known)
+
+
+_BY_ROW = frozenset(
+    {
+        "customer",
+        "placed_us",
+        "amount_minor",
+        "status",
+        "order_ids",
+        "order_code",
+        "return_of",
+        "status_us",
+        "known_us",
+        "known_until_us",
+        "quantity",
+        "quantity_known",
+        "channel",
+        "promotion",
+    }
+)
+
+
+def _assemble(prepared: Prepared, currency: Currency, local: Zone) -> OrderTable:
+    rows = prepared.rows
+    customer, ids = _customers(rows.customer_id, rows.rows)
+    lines = prepared.lines
+    notices = dict(prepared.intake.notices)
+    table = OrderTable(
+        currency=currency,
+        zone=local,
+        customer_ids=ids,
+        customer=customer,
+        placed_us=rows.placed_us,
+        amount_minor=rows.amount_minor,
+        status=_statuses(rows.status, rows.amount_minor),
+        return_rows=np.empty(0, np.int64),
+        sale_of=np.empty(0, np.int64),
+        lines=LineColumns(
+            lines.row,
+            lines.amount_minor,
+            lines.quantity,
+            lines.quantity_known,
+            _dimension(lines.product),
+            _dimension(lines.category),
+        ),
+        intake=prepared.intake,
+        order_ids=rows.order_id,
+        order_code=prepared.order,
+        return_of=prepared.return_of,
+        status_us=rows.status_us,
+        known_us=rows.known_us,
+        known_until_us=prepared.known_until_us,
+        quantity=rows.quantity,
+        quantity_known=rows.quantity_known,
+        channel=_dimension(rows.channel),
+        promotion=_dimension(rows.promotion),
+    )
+    returns, sale_of = _link(table)
+    _notice(notices, "zero_amount", int(np.count_nonzero(rows.amount_minor == 0)))
+    if rows.customer_id is None or rows.customer_id.missing is not None:
+        _notice(notices, "anonymous", int(np.count_nonzero(customer == len(ids))))
+    if table.return_of is not None:
+        named = table.return_of[returns] != NO_LINK
+        _notice(
+            notices,
+            "return_link_not_found",
+            int(np.count_nonzero(named & (sale_of == UNLINKED))),
+        )
+    intake = replace(prepared.intake, notices=notices)
+    return replace(table, return_rows=returns, sale_of=sale_of, intake=intake)
+
+
+def _notice(notices: dict[str, int], name: str, count: int) -> None:
+    if count:
+        notices[name] = count
+
+
+def _customers(raw: Raw | None, rows: int) -> tuple[Ints, Ids]:
+    if raw is None:
+        raise DataError("no customer ids", column="customer_id")
+    codes, ids = code_ids(raw)
+    if raw.missing is not None:
+        codes = np.where(codes < 0, len(ids), codes)
+    return codes, ids
+
+
+def _statuses(given: NDArray[np.uint8] | None, amounts: Ints) -> NDArray[np.uint8]:
+    """Return the status codes with returns marked; without a status, orders are delivered."""
+    negative = amounts < 0 if len(amounts) and int(amounts.min()) < 0 else None
+    if given is None:
+        status = np.full(len(amounts), STATUSES.index("delivered"), np.uint8)
+        if negative is not None:
+            status[negative] = RETURN
+        return status
+    if negative is None:
+        return given
+    undone = np.isin(given, [STATUSES.index("cancelled"), STATUSES.index("refused")])
+    status = given.copy()
+    status[negative] = RETURN
+    status[negative & undone] = WITHDRAWN
+    return status
+
+
+def relink(table: OrderTable) -> OrderTable:
+    """Return the table with the links of its returns found again."""
+    returns, sale_of = _link(table)
+    return replace(table, return_rows=returns, sale_of=sale_of)
+
+
+def _link(table: OrderTable) -> tuple[Ints, Ints]:
+    """Return the rows that are returns, and the row of the order that each of them returns."""
+    returns = np.flatnonzero(table.status >= RETURN)
+    if table.return_of is None or table.order_code is None or len(returns) == 0:
+        return returns, np.full(len(returns), UNLINKED)
+    row_of = np.full(int(table.order_code.max()) + 2, UNLINKED)
+    orders = np.flatnonzero(table.status < RETURN)
+    row_of[table.order_code[orders]] = orders
+    named = table.return_of[returns]
+    known = (named >= 0) & (named < len(row_of))
+    sale = np.where(known, row_of[np.where(known, named, -1)], UNLINKED)
+    same = table.customer[np.where(sale < 0, 0, sale)] == table.customer[returns]
+    return returns, np.where(same, sale, UNLINKED)
+
+
+def _dimension(raw: Raw | None) -> Dimension | None:
+    if raw is None:
+        return None
+    if raw.kind == "coded":
+        assert raw.categories is not None
+        codes = raw.values.astype(np.int64, copy=False)
+        values = tuple(raw.categories.tolist())
+    else:
+        distinct, codes = np.unique(raw.values, return_inverse=True)
+        values = tuple(distinct.tolist())
+    if raw.missing is not None:
+        codes = np.where(raw.missing, -1, codes)
+    return Dimension(codes, values)
+
+
+def _lines_at(lines: LineColumns, place: Ints, rows: Ints) -> LineColumns:
+    """Return the lines of the rows taken; `place` is the new position of each old row."""
+    if lines.row is None:
+        kept, row = rows, None
+    else:
+        kept = np.flatnonzero(place[lines.row] >= 0)
+        row = place[lines.row[kept]]
+    return LineColumns(
+        row,
+        lines.amount_minor[kept],
+        None if lines.quantity is None else lines.quantity[kept],
+        None if lines.quantity_known is None else lines.quantity_known[kept],
+        None if lines.product is None else lines.product.take(kept),
+        None if lines.category is None else lines.category.take(kept),
+    )
+
+
+def _repeat_lines(lines: LineColumns, times: int, orders: int) -> LineColumns:
+    size = len(lines.amount_minor)
+    kept = np.tile(np.arange(size), times)
+    whole = _lines_at(replace(lines, row=None), np.empty(0, np.int64), kept)
+    if lines.row is None:
+        return whole
+    return replace(whole, row=lines.row[kept] + np.repeat(np.arange(times) * orders, size))

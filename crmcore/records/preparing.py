@@ -1,0 +1,124 @@
+"""From standard columns to clean rows: what cannot count is set aside, the rest made single.
+
+The steps, each a function from rows to fewer rows: unusable rows go, repeated rows collapse or
+conflict, lines fold into orders. Positions of the rows as given are carried along, so that
+everything left out can be pointed at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from crmcore import kernels
+from crmcore.calendars import Zone
+from crmcore.columns import Ints, Mask
+from crmcore.records.draft import Draft
+from crmcore.records.folding import NO_LINK, NOT_FOUND, Lines, fold, own_lines
+from crmcore.records.ids import bad_ids, code_ids, find_ids
+from crmcore.records.intake import Intake, LeftOutKind
+from crmcore.records.raw import Raw
+from crmcore.records.reading import Standard
+from crmcore.records.repeats import single
+
+__all__ = ["NO_LINK", "Prepared", "prepare"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """Clean rows: one an order, and one a return.
+
+    `order` and `return_of` code the order ids; `known_until_us` is there where several versions of
+    a row are kept.
+    """
+
+    rows: Standard
+    lines: Lines
+    order: Ints | None
+    return_of: Ints | None
+    known_until_us: Ints | None
+    intake: Intake
+
+
+def prepare(standard: Standard, *, by_line: bool, zone: Zone) -> Prepared:
+    """Clean, single and fold rows; account for every row given."""
+    draft = _usable(Draft(standard, None, [], dict(standard.notices), zone))
+    draft = single(_coded(draft, by_line=by_line), by_line=by_line)
+    draft, lines = fold(draft) if by_line else own_lines(draft)
+    kept = len(lines.amount_minor)
+    return Prepared(
+        draft.rows,
+        lines,
+        draft.order,
+        draft.return_of,
+        draft.until,
+        Intake(standard.rows, kept, tuple(draft.left_out), draft.notices, standard.unused),
+    )
+
+
+# Unusable rows
+
+
+def _usable(draft: Draft) -> Draft:
+    """Leave out what the source excludes and what cannot be used."""
+    standard = draft.rows
+    dropped: Mask | None = None
+    found: list[tuple[LeftOutKind, str, Callable[[], Mask | None]]] = [
+        *(("excluded", entry.reason, _given(entry.rows)) for entry in standard.excluded),
+        *(("quarantined", entry.reason, _given(entry.rows)) for entry in standard.set_aside),
+        ("quarantined", "missing_order_id", lambda: _missing(standard.order_id)),
+        ("quarantined", "bad_id", lambda: _bad(standard)),
+    ]
+    for kind, reason, where in found:
+        mask = where()
+        if mask is None:
+            continue
+        mask = mask if dropped is None else mask & ~dropped
+        draft.account(kind, reason, mask)
+        dropped = mask if dropped is None else dropped | mask
+    return draft if dropped is None or not dropped.any() else draft.keep(~dropped)
+
+
+def _given(mask: Mask) -> Callable[[], Mask | None]:
+    return lambda: mask
+
+
+def _missing(raw: Raw | None) -> Mask | None:
+    return None if raw is None else raw.is_missing()
+
+
+def _bad(standard: Standard) -> Mask | None:
+    bad: Mask | None = None
+    ids = (standard.order_id, standard.customer_id, standard.line_id, standard.returns_order_id)
+    for raw in ids:
+        found = None if raw is None else bad_ids(raw)
+        if found is not None:
+            bad = found if bad is None else bad | found
+    return bad
+
+
+# Order ids
+
+
+def _coded(draft: Draft, *, by_line: bool) -> Draft:
+    """Code order ids, and the ids that returns name, where anything needs them."""
+    ids, link = draft.rows.order_id, draft.rows.returns_order_id
+    if link is None:
+        needed = ids is not None and (by_line or _may_repeat(ids))
+        return replace(draft, order=code_ids(ids)[0]) if needed and ids is not None else draft
+    link_codes, named = code_ids(link)
+    if ids is None:
+        return replace(draft, return_of=np.where(link_codes < 0, NO_LINK, NOT_FOUND))
+    codes, known = code_ids(ids)
+    found = find_ids(named, known)
+    found[found == -1] = NOT_FOUND
+    return replace(draft, order=codes, return_of=np.append(found, NO_LINK)[link_codes])
+
+
+def _may_repeat(ids: Raw) -> bool:
+    if ids.kind == "int" and ids.missing is None:
+        return kernels.has_duplicates(ids.values.astype(np.int64, copy=False))
+    codes = code_ids(ids)[0] if ids.kind != "coded" else ids.values.astype(np.int64)
+    return kernels.has_duplicates(codes)

@@ -1,0 +1,244 @@
+"""Bands against an obvious loop over exact fractions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+from dateutil.relativedelta import relativedelta
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from crmcore.bands import BoundBands, PointBands
+from crmcore.calendars import Moments, day_number, moments, to_date, zone
+from crmcore.columns import Column, Kind
+
+UTC = zone("UTC")
+ZONE = zone("Europe/Berlin")
+NOW = moments(date(2024, 3, 31), UTC)
+EXTREMES = [0, 1, -1, 2**62, -(2**62), 2**62 - 1, 2**63 - 1, -(2**63)]
+
+whole = st.one_of(st.integers(-20, 20), st.sampled_from(EXTREMES), st.integers(-(2**62), 2**62))
+points = st.integers(-9, 9)
+optional = st.none() | points
+
+
+@st.composite
+def decimals(draw: st.DrawFn, digits: int = 3) -> Decimal:
+    places = draw(st.integers(0, digits))
+    return Decimal(draw(st.integers(-3000, 3000))).scaleb(-places)
+
+
+def expected(
+    value: Fraction | None,
+    edges: Sequence[tuple[Fraction, int]],
+    below: int | None,
+    missing: int | None,
+) -> int | None:
+    """Look for the last row whose edge the value reaches."""
+    if value is None:
+        return missing
+    found = below
+    for edge, outcome in edges:
+        if value >= edge:
+            found = outcome
+    return found
+
+
+def bind(kind: Kind, exponent: int, given: dict[str, object]) -> BoundBands | None:
+    written = {key: value for key, value in given.items() if value is not None}
+    bands, problems = PointBands.model_validate(written).bind(kind, exponent=exponent)
+    assert (bands is None) == bool(problems)
+    return bands
+
+
+def check(
+    bands: BoundBands,
+    column: Column,
+    values: Sequence[Fraction | None],
+    edges: Sequence[tuple[Fraction, int]],
+    below: int | None,
+    missing: int | None,
+) -> None:
+    want = [expected(value, edges, below, missing) for value in values]
+    assert bands.apply(column, NOW, UTC).to_list() == want
+    # The same by the way taken for very many rows.
+    repeats = 1 + 300 // max(len(values), 1)
+    many = column.take(np.tile(np.arange(len(values)), repeats))
+    assert bands.apply(many, NOW, UTC).to_list() == want * repeats
+    for row, value in enumerate(values):
+        band = bands.band_of(column, row, NOW, UTC)
+        if value is None:
+            assert band is None
+        else:
+            assert band is not None
+            assert band.outcome == expected(value, edges, below, None)
+
+
+@given(st.data(), st.sets(whole, min_size=1, max_size=30), optional, optional)
+@example(None, {2**63 - 1, -(2**63)}, None, None).via("the ends of 64 bits")
+def test_whole_numbers(
+    data: st.DataObject | None, edges: set[int], below: int | None, missing: int | None
+) -> None:
+    rows = [(edge, at % 10) for at, edge in enumerate(sorted(edges))]
+    near = [edge + step for edge in edges for step in (-1, 0, 1)] + EXTREMES
+    known = [value for value in near if -(2**63) <= value < 2**63]
+    chosen = data.draw(st.lists(st.none() | st.sampled_from(known))) if data else [*known, None]
+    bands = bind("int", 0, {"from": rows, "below": below, "missing": missing})
+    assert bands is not None
+    column = Column(
+        "int",
+        np.array([v or 0 for v in chosen], np.int64),
+        np.array([v is not None for v in chosen], bool),
+    )
+    exact = [None if value is None else Fraction(value) for value in chosen]
+    check(bands, column, exact, [(Fraction(edge), p) for edge, p in rows], below, missing)
+
+
+@given(st.sets(decimals(), min_size=1, max_size=6), st.lists(st.integers(-40, 40)), optional)
+def test_decimal_edges_of_whole_numbers(
+    edges: set[Decimal], values: list[int], below: int | None
+) -> None:
+    rows = [(edge, at) for at, edge in enumerate(sorted(edges))]
+    bands = bind("int", 0, {"from": rows, "below": below})
+    if bands is None:  # two edges without a whole number between them
+        assert len({-(-edge // 1) for edge in edges}) < len(edges)
+        return
+    column = Column("int", np.array(values, np.int64))
+    exact = [(Fraction(edge), p) for edge, p in rows]
+    check(bands, column, [Fraction(value) for value in values], exact, below, None)
+
+
+@given(
+    st.sets(decimals(2), min_size=1, max_size=6),
+    st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-4000, 4000)),
+    optional,
+)
+def test_money(edges: set[Decimal], values: list[int], below: int | None) -> None:
+    rows = [(f"{edge:.2f}", at) for at, edge in enumerate(sorted(edges))]
+    bands = bind("money", 2, {"from": rows, "below": below})
+    assert bands is not None
+    # One minor unit to either side of every edge.
+    near = [int(edge * 100) + step for edge in edges for step in (-1, 0, 1)]
+    column = Column("money", np.array([*values, *near], np.int64), exponent=2)
+    exact = [Fraction(value, 100) for value in [*values, *near]]
+    check(bands, column, exact, [(Fraction(edge), p) for edge, p in rows], below, None)
+
+
+divisors = st.integers(1, 12) | st.integers(1, 2**63 - 1) | st.just(2**62)
+
+
+@given(
+    st.sets(decimals(4), min_size=1, max_size=6),
+    st.lists(st.tuples(whole, divisors, st.booleans())),
+    st.sampled_from([0, 2]),
+    optional,
+    optional,
+)
+@example({Decimal("0.5")}, [(2**62, 2**63 - 1, True), (2**62 - 1, 2**63 - 1, True)], 0, None, None)
+def test_ratios(
+    edges: set[Decimal],
+    fractions: list[tuple[int, int, bool]],
+    exponent: int,
+    below: int | None,
+    missing: int | None,
+) -> None:
+    rows = [(f"{edge:f}", at) for at, edge in enumerate(sorted(edges))]
+    bands = bind("ratio", exponent, {"from": rows, "below": below, "missing": missing})
+    assert bands is not None
+    # The edge itself as a fraction, and the nearest fractions to either side of it.
+    for edge in edges:
+        over, under = (Fraction(edge) * 10**exponent).as_integer_ratio()
+        steps = [(over * 1000 + step, under * 1000, True) for step in (-1, 0, 1)]
+        fractions = [*fractions, *steps]
+    column = Column(
+        "ratio",
+        np.array([over for over, _, _ in fractions], np.int64),
+        np.array([known for _, _, known in fractions], bool),
+        np.array([under if known else 0 for _, under, known in fractions], np.int64),
+        exponent,
+    )
+    exact = [
+        Fraction(over, under * 10**exponent) if known else None for over, under, known in fractions
+    ]
+    check(bands, column, exact, [(Fraction(edge), p) for edge, p in rows], below, missing)
+
+
+@given(
+    st.sets(decimals(6), min_size=1, max_size=6),
+    st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False)),
+    optional,
+    optional,
+)
+def test_floats(
+    edges: set[Decimal], values: list[float | None], below: int | None, missing: int | None
+) -> None:
+    rows = [(f"{edge:f}", at) for at, edge in enumerate(sorted(edges))]
+    bands = bind("float", 0, {"from": rows, "below": below, "missing": missing})
+    assert bands is not None
+    for edge in map(float, edges):
+        values = [*values, edge, np.nextafter(edge, -np.inf), np.nextafter(edge, np.inf)]
+    column = Column(
+        "float",
+        np.array([np.nan if value is None else value for value in values], np.float64),
+        np.array([value is not None for value in values], bool),
+    )
+    exact = [None if value is None else Fraction(float(value)) for value in values]
+    check(bands, column, exact, [(Fraction(edge), p) for edge, p in rows], below, missing)
+
+
+SPANS = [("1 day", {"days": 1}), ("2 weeks", {"weeks": 2}), ("1 month", {"months": 1})]
+SPANS += [("3 months", {"months": 3}), ("1 year", {"years": 1}), ("1000 days", {"days": 1000})]
+some_days = st.dates(date(1999, 1, 1), date(2030, 12, 31))
+
+
+@given(
+    some_days,
+    st.lists(st.sampled_from(SPANS), unique_by=lambda span: span[0], min_size=1),
+    st.lists(st.none() | some_days),
+    optional,
+    st.booleans(),
+)
+@example(date(2024, 3, 31), SPANS, [None], None, True)
+def test_spans(
+    day: date,
+    spans: list[tuple[str, dict[str, int]]],
+    values: list[date | None],
+    missing: int | None,
+    separately: bool,
+) -> None:
+    spans = sorted(spans, key=SPANS.index)
+    rows = [(text, 9 - at) for at, (text, _) in enumerate(spans)]
+    starts = [day - relativedelta(**length) for _, length in spans]  # type: ignore[arg-type]
+    # One day to either side of every edge.
+    values += [start + timedelta(days=step) for start in starts for step in (-1, 0, 1)]
+    want = [_first(value, starts, missing) for value in values]
+    known = np.array([value is not None for value in values], bool)
+    numbers = np.array([day_number(value) if value else 0 for value in values], np.int64)
+    at = moments(day, ZONE)
+    if separately:
+        at = Moments(np.repeat(at.at, len(values)), np.repeat(at.day, len(values)))
+    for kind in ("date", "instant"):
+        bands = bind(kind, 0, {"within": rows, "missing": missing})
+        assert bands is not None
+        # Of an instant the last moment of its day must do as well as the first.
+        for shift in (0, 1) if kind == "instant" else (0,):
+            starts_us = ZONE.day_starts(numbers + shift) - shift
+            column = Column(kind, numbers if kind == "date" else starts_us, known)
+            assert bands.apply(column, at, ZONE).to_list() == want
+            for row in (0, len(values) - 1):
+                band = bands.band_of(column, row, at, ZONE)
+                if band is not None:
+                    assert band.outcome == want[row]
+                    assert band.value == values[row]
+                    assert band.lower is None or band.lower == starts[len(starts) - 1 - band.index]
+                    assert band.lower is None or to_date(day_number(band.lower)) <= values[row]  # type: ignore[operator, arg-type]
+
+
+def _first(value: date | None, starts: Sequence[date], missing: int | None) -> int | None:
+    if value is None:
+        return missing
+    return next((9 - at for at, start in enumerate(starts) if value >= start), None)

@@ -1,0 +1,47 @@
+"""User code that a type checker must accept as it stands. It is never run.
+
+`assert_type` pins what a user gets; a ``type: ignore`` with a code pins what is refused, because
+an ignore that is not needed is itself an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import assert_type
+
+import crmcore as crm
+
+
+def policies_come_from_files_and_presets(folder: Path) -> None:
+    assert_type(crm.load_policy(folder / "shop.toml"), crm.Policy)
+    assert_type(crm.load_policy("shop.toml"), crm.Policy)
+    assert_type(crm.load_policy({"format": 1, "name": "shop"}), crm.Policy)
+    assert_type(crm.presets.load("classic"), crm.Policy)
+
+
+def one_evaluation_serves_all(policy: crm.Policy, orders: crm.OrderTable) -> None:
+    result = crm.evaluate(policy, orders, as_of=datetime(2026, 1, 1, tzinfo=UTC))
+    assert_type(result, crm.Evaluation)
+    assert_type(result.columns["grade"], crm.Column)
+    crm.evaluate(policy, orders, as_of=date(2025, 12, 31))
+
+
+def the_moment_is_named_and_required(policy: crm.Policy, orders: crm.OrderTable) -> None:
+    crm.evaluate(policy, orders)  # type: ignore[call-arg]
+    crm.evaluate(policy, orders, None, date(2025, 12, 31))  # type: ignore[misc]
+
+
+def one_root_catches_every_error() -> Sequence[crm.Problem]:
+    try:
+        crm.load_policy("shop.toml")
+    except crm.PolicyError as error:
+        assert_type(error.problems, tuple[crm.Problem, ...])
+        return error.problems
+    except crm.DataError as error:
+        assert_type(error.column, str | None)
+        assert_type(error.positions, tuple[int, ...])
+    except crm.CrmcoreError:
+        pass
+    return ()
