@@ -87,13 +87,15 @@ def parse_minor(amount: Amount, exponent: int) -> int:
         return 0
     if value.adjusted() > 18:
         raise ValueError("an amount does not fit 64 bits")
-    over, under = value.as_integer_ratio() if value.adjusted() >= -exponent else (1, 0)
-    if not under or over * 10**exponent % under:
+    # A tiny number is not written out: its power of ten may be huge.
+    tiny = value.adjusted() < -exponent
+    over, under = (0, 1) if tiny else value.as_integer_ratio()
+    minor, rest = divmod(over * 10**exponent, under)
+    if tiny or rest:
         raise ValueError(f"an amount has more than {exponent} decimal digits")
-    minor: int = over * 10**exponent // under
     if not -_LARGEST - 1 <= minor <= _LARGEST:
         raise ValueError("an amount does not fit 64 bits")
-    return minor
+    return int(minor)
 
 
 def _exact(amount: Amount) -> Decimal:

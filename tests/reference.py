@@ -351,12 +351,17 @@ def version_order(row: Raw) -> tuple[bool, Value]:
 
 
 def distinct_rows(rows: Iterable[dict[str, Value]]) -> list[dict[str, Value]]:
-    """Every content once."""
+    """Every content once, as it became known first: when is not part of what a row says."""
     found: list[dict[str, Value]] = []
-    for row in rows:
-        if row not in found:
+    for row in sorted(rows, key=lambda row: row.get("known_at") or FIRST_INSTANT):
+        if not any(says(row) == says(other) for other in found):
             found.append(row)
     return found
+
+
+def says(row: Raw) -> dict[str, Value]:
+    """The row without the time at which it became known."""
+    return {name: value for name, value in row.items() if name != "known_at"}
 
 
 def same_key(
@@ -432,17 +437,24 @@ def fold(
         orders[row["order_id"]].append(row)
     records: list[Record] = []
     for lines in orders.values():
-        if any(len({line.get(name) for line in lines}) > 1 for name in ONE_PER_ORDER):
-            quarantine["conflicting_order"] += len(lines)
-            continue
         parts = defaultdict(list)
         for line in lines:
             parts[line.get("returns_order_id")].append(line)
+        if disagree(lines, ("customer_id",)) or any(
+            disagree(part, ONE_PER_PART) for part in parts.values()
+        ):
+            quarantine["conflicting_order"] += len(lines)
+            continue
         records.extend(folded(part, columns) for part in parts.values())
     return records
 
 
-ONE_PER_ORDER = ("customer_id", "status", "channel", "promotion")
+ONE_PER_PART = ("status", "channel", "promotion")
+
+
+def disagree(lines: list[dict[str, Value]], names: Iterable[str]) -> bool:
+    """Whether the lines differ in something that they should have in common."""
+    return any(len({line.get(name) for line in lines}) > 1 for name in names)
 
 
 def folded(rows: list[dict[str, Value]], columns: set[str]) -> Record:

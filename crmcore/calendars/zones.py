@@ -32,6 +32,7 @@ LAST_INSTANT = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microsec
 LAST_DAY = LAST_INSTANT // DAY_US
 # Tables are cached in blocks of 2**45 µs, about 407 days: a shift tells an instant's block.
 _BLOCK_BITS = 45
+# From so many blocks on only those are looked up that occur; each must be longer than 2 pads.
 _MANY_BLOCKS = 64
 # Offsets lie within a day of UTC, and no clock was ever set back by more than a day.
 _PAD_US = 2 * DAY_US
@@ -40,6 +41,8 @@ _PAD_US = 2 * DAY_US
 _FIRST_PROBE, _LAST_PROBE = FIRST_INSTANT // _SECOND_US, (LAST_DAY - 1) * _DAY
 # Files that a system may keep among its zones, and which mean something else on each system.
 _NOT_ZONES = frozenset({"localtime", "posixrules", "Factory"})
+
+_ONLY = np.zeros(1, np.intp)
 
 _Blocks: TypeAlias = range | tuple[int, ...]
 _Segment: TypeAlias = tuple[int, int, int]
@@ -76,9 +79,8 @@ class Zone:
         if self._fixed is not None:
             return _whole_days(instants + self._fixed)
         table = _table(self.name, _blocks(instants, 0))
-        if not len(table.cuts):
-            return _whole_days(instants + table.offsets)
-        at = table.cuts.searchsorted(instants, "right")
+        # Where there is a single segment, looking it up a million times would be waste.
+        at = table.cuts.searchsorted(instants, "right") if len(table.cuts) else _ONLY
         days = _whole_days(instants + table.offsets[at])
         np.maximum(days, table.floors[at], out=days)
         return days
@@ -215,8 +217,7 @@ def _blocks(values: Ints, pad: int) -> _Blocks:
 
 @lru_cache(maxsize=512)
 def _table(name: str, blocks: _Blocks) -> _Table:
-    segments = list(_merged(segment for block in blocks for segment in _block(name, block)))
-    starts, offsets, floors = np.array(segments, np.int64).T.copy()
+    starts, offsets, floors = np.array(list(_segments(name, blocks)), np.int64).T.copy()
     cuts, before, after = starts[1:], offsets[:-1], offsets[1:]
     return _Table(
         starts=starts,
@@ -230,13 +231,17 @@ def _table(name: str, blocks: _Blocks) -> _Table:
     )
 
 
-def _merged(segments: Iterator[_Segment]) -> Iterator[_Segment]:
-    """Leave out the segments that change nothing."""
-    current = None
-    for start, offset, floor in segments:
-        if offset != current or floor > (start + offset) // DAY_US:
-            yield start, offset, floor
-        current = offset
+def _segments(name: str, blocks: _Blocks) -> Iterator[_Segment]:
+    """Join the segments of these blocks, where one block only goes on as the one before ended."""
+    last, current = None, None
+    for block in blocks:
+        if last != block - 1:
+            current = None
+        for segment in _block(name, block):
+            if segment[1] != current:
+                yield segment
+            current = segment[1]
+        last = block
 
 
 @lru_cache(maxsize=16_384)
@@ -248,9 +253,7 @@ def _block(name: str, block: int) -> Sequence[_Segment]:
     segments, reached = [], changes[0][0] + changes[0][1]
     for (start, offset), (until, _) in pairwise(changes):
         if until > begin:
-            # The day reached just before, where any instant came before within the segment too.
-            past = max(reached, begin + offset) if start < begin else reached
-            segments.append((max(start, begin), offset, (past - 1) // DAY_US))
+            segments.append((max(start, begin), offset, (reached - 1) // DAY_US))
         reached = max(reached, until + offset)
     return tuple(segments)
 

@@ -15,7 +15,7 @@ from crmcore.evaluation.pipeline import Ledger, decide, facts_of
 from crmcore.evaluation.variation import differs
 from crmcore.policy import Policy
 from crmcore.records.orders import RETURN, OrderTable
-from crmcore.scoring import BandStep
+from crmcore.scoring import BandStep, Step
 from crmcore.segments import TableStep
 from crmcore.timing import Timing
 
@@ -96,7 +96,7 @@ def _days(
     for window in policy.windows.values():
         found.append(_leaving(window, placed, today))
     for step in policy.steps:
-        found.extend(_crossing(step, columns, placed))
+        found.extend(_crossing(step, columns, _dates_of(step, policy, columns, placed, timing)))
     days = np.unique(np.concatenate(found))
     days = days[(days > today) & (days < _LAST_DAY)]
     if policy.evaluation.every is None or len(days) == 0:
@@ -123,7 +123,22 @@ def _period_starts(window: Window, placed: Ints, today: int) -> Ints:
     return (periods * months).astype("M8[M]").astype("M8[D]").astype(np.int64)
 
 
-def _crossing(step: object, columns: Mapping[str, Column], placed: Ints) -> Iterator[Ints]:
+def _dates_of(
+    step: Step, policy: Policy, columns: Mapping[str, Column], placed: Ints, timing: Timing
+) -> Ints:
+    """Return the days that the date a step looks at may be while nothing new happens."""
+    fact = policy.facts.get(step.source) if isinstance(step, BandStep) else None
+    if fact is None or fact.take != "last":
+        return placed
+    # The last of a window stays the last until it leaves.
+    column = columns[step.needs[0]]
+    if column.known is not None and not column.known[0]:
+        return placed[:0]
+    values = column.values.astype(np.int64, copy=False)
+    return values if column.kind == "date" else timing.zone.local_days(values)
+
+
+def _crossing(step: Step, columns: Mapping[str, Column], placed: Ints) -> Iterator[Ints]:
     """Yield the days on which dates and ages cross the edges of a step."""
     if isinstance(step, BandStep):
         column = columns[step.source]

@@ -15,13 +15,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     JsonValue,
     StrictBool,
     StrictInt,
     StrictStr,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from crmcore.bands import Identifier
 from crmcore.calendars import EvaluationCalendar, Window, zone
@@ -105,6 +107,13 @@ class Attribute(BaseModel):
         if self.ordered and not self.values:
             raise PydanticCustomError("one_of", "'ordered' needs the 'values', lowest first")
         return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        table = handler.resolve_ref_schema(handler(schema))
+        return {"anyOf": [table["properties"]["type"], table]}
 
     @property
     def field_type(self) -> FieldType:

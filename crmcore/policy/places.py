@@ -16,9 +16,11 @@ _KEY: Final = re.compile(r"""[ \t]*+([A-Za-z0-9_."' -]{1,500}?)[ \t]*+=""")
 
 
 def placed(problems: Iterable[Problem], texts: Sequence[tuple[str, Path | None]]) -> list[Problem]:
-    """Return the problems with the file and the line of the first text that has their path."""
+    """Return the problems with the file and line of the first text that has their path, by line."""
     known = [(places(text), str(file) if file else None) for text, file in texts if text]
-    return [_placed(problem, known) for problem in problems]
+    found = [_placed(problem, known) for problem in problems]
+    files = [file for _, file in known]
+    return sorted(found, key=lambda one: (files.index(one.file) if files else 0, one.line or 0))
 
 
 def places(text: str) -> dict[str, int]:

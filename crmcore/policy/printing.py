@@ -41,7 +41,7 @@ def to_toml(table: Table) -> str:
 
 
 def _blocks(name: str, table: Table) -> Iterator[str]:
-    if name in _NESTED and all(isinstance(value, dict) for value in table.values()):
+    if table and name in _NESTED and all(isinstance(value, dict) for value in table.values()):
         for key, value in table.items():
             assert isinstance(value, dict)  # just tested
             yield "\n".join([f"[{name}.{_key(key)}]", *_lines(value)])
@@ -77,9 +77,8 @@ def _value(value: Plain) -> str:
             return text if "." in text else f"{text}.0"
         case list():
             return f"[{', '.join(map(_value, value))}]"
-        case dict():
-            entries = ", ".join(f"{_key(key)} = {_value(entry)}" for key, entry in value.items())
-            return f"{{ {entries} }}" if entries else "{}"
+    entries = ", ".join(f"{_key(key)} = {_value(entry)}" for key, entry in value.items())
+    return f"{{ {entries} }}" if entries else "{}"
 
 
 def _key(key: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Final
 
 from pydantic import ValidationError
@@ -93,8 +92,6 @@ def written(given: object) -> str:
             text = "true" if given else "false"
         case str():
             text = repr(given[: _MAX_GIVEN + 1])
-        case int() | Decimal():
-            text = str(given)
         case Mapping():
             text = "a table"
         case list() | tuple():

@@ -129,16 +129,14 @@ def _floats(
     values = given if bad is None else np.where(bad, 0.0, given)
     for scale in range(exponent, places + 1):
         nearest = _nearest(values, scale)
-        wrong = nearest / 10.0**scale != values
-        last = exact and scale == places == exponent
-        if not last and wrong.any():
-            continue
-        wrong |= np.abs(nearest) >= (_FLOAT_WHOLE if scale == 0 else _FLOAT_LARGEST)
+        limit = _FLOAT_WHOLE if scale == 0 else _FLOAT_LARGEST
+        wrong = (nearest / 10.0**scale != values) | (np.abs(nearest) >= limit)
         if not wrong.any():
             return Number(nearest.astype(np.int64), scale, faults)
-        if exact:
+        if exact and places == exponent:
             whole = np.where(wrong, 0.0, nearest).astype(np.int64)
             return Number(whole, scale, {**faults, "amount_not_exact": wrong})
+    # Some need more places than others can have: each distinct value is looked at by itself.
     distinct, codes = np.unique(values, return_inverse=True)
     categories = object_array(distinct.tolist())
     return _coded(Raw("coded", codes, categories=categories), exponent, faults, exact=exact)
@@ -161,7 +159,7 @@ def _coded(raw: Raw, exponent: int, faults: dict[str, Mask], *, exact: bool) -> 
     whole = [int(one.scaleb(scale, _WIDE)) for one in decimals]
     values = _whole([*whole, 0])[raw.values]  # the last entry serves code -1
     found = dict(faults)
-    for reason in {one for one in read if isinstance(one, str)}:
+    for reason in dict.fromkeys(one for one in read if isinstance(one, str)):
         marks = np.array([*(one == reason for one in read), False], np.bool_)[raw.values]
         marks = marks if raw.missing is None else marks & ~raw.missing
         if marks.any():
@@ -203,7 +201,7 @@ def _float_decimal(value: float, exponent: int, *, exact: bool) -> Decimal | Rea
     short = shortest(Decimal(repr(value)))
     places = max(exponent, -int(short.as_tuple().exponent), 0)
     limit = _FLOAT_WHOLE if places == 0 else _FLOAT_LARGEST
-    if exact and abs(short.scaleb(places, _WIDE)) >= limit:
+    if exact and short.scaleb(places, _WIDE).copy_abs() >= limit:
         return "amount_not_exact"
     return _short(short)
 

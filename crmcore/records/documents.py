@@ -23,7 +23,9 @@ Sections: TypeAlias = Mapping[tuple[str, ...], type[BaseModel]]
 """The model that stands at each path, positions in lists left out."""
 
 _LARGEST_BYTES = 1 << 20
-_TOML_PLACE = re.compile(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)$", re.DOTALL)
+_TOML_PLACE = re.compile(
+    r"^(.*?)(?: \(at (?:line (\d+), column (\d+)|end of document)\))?$", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +119,11 @@ def _refuse(constant: str) -> object:
 
 
 def _toml_problem(message: str, text: str) -> Problem:
-    place = _TOML_PLACE.match(message)
-    if place is None:
-        return Problem("syntax", message)
-    if place[2] is None:
-        lines = text.split("\n")
-        return Problem("syntax", place[1], line=len(lines), column=len(lines[-1]) + 1)
-    return Problem("syntax", place[1], line=int(place[2]), column=int(place[3]))
+    what, line, column = _TOML_PLACE.findall(message)[0]
+    if line:
+        return Problem("syntax", what, line=int(line), column=int(column))
+    lines = text.split("\n")
+    return Problem("syntax", what, line=len(lines), column=len(lines[-1]) + 1)
 
 
 # What is wrong with the data

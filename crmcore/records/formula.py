@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import lru_cache
 
 __all__ = ["Formula", "Product", "parse_formula"]
@@ -15,6 +15,7 @@ _TOKEN = re.compile(
 )
 _MOST_FACTORS = 64
 _MOST_DIGITS = 30
+_EXACT = Context(prec=100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def _product(
     while True:
         kind, value, place = tokens[at] if at < len(tokens) else ("end", "", end)
         if kind == "number":
-            factor = factor * Decimal(value)
+            factor = _EXACT.multiply(factor, Decimal(value))
             if len(value) > _MOST_DIGITS or len(factor.as_tuple().digits) > _MOST_DIGITS - 3:
                 raise ValueError(f"at character {place}: too many digits")
         elif kind in {"name", "quoted"}:

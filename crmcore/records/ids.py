@@ -127,6 +127,7 @@ def locate(wanted: Id, ids: Ids) -> int:
 def unite(left: Ids, right: Ids) -> Ids:
     """Return all ids of both, ascending."""
     if left.dtype != np.object_ and right.dtype != np.object_:
-        return np.union1d(left, right)
+        both = np.sort(np.concatenate([left, right]))
+        return both[np.append(True, both[1:] != both[:-1])] if len(both) else both
     merged = dict.fromkeys(left.tolist()) | dict.fromkeys(right.tolist())
     return sort_ids(list(merged))[0]

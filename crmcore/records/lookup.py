@@ -74,7 +74,7 @@ class Lookup:
                 raise self._absent(standard, [name])
             length = len(self.raw[name])
             if self._used and length != self.rows:
-                message = f"{length} rows, where other columns have {self.rows}"
+                message = f"not as many rows as other columns: {length}, not {self.rows}"
                 raise DataError(message, column=standard)
             self.rows = length
             self._used.add(name)

@@ -32,6 +32,7 @@ RETURN = len(STATUSES)
 WITHDRAWN = RETURN + 1
 """Status code of a return that was cancelled or refused."""
 UNLINKED = -1
+_UNDONE = [STATUSES.index("cancelled"), STATUSES.index("refused")]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -357,10 +358,8 @@ def _statuses(given: NDArray[np.uint8] | None, amounts: Ints) -> NDArray[np.uint
         return status
     if negative is None:
         return given
-    undone = np.isin(given, [STATUSES.index("cancelled"), STATUSES.index("refused")])
     status = given.copy()
-    status[negative] = RETURN
-    status[negative & undone] = WITHDRAWN
+    status[negative] = np.where(np.isin(given[negative], _UNDONE), WITHDRAWN, RETURN)
     return status
 
 

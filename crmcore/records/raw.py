@@ -179,9 +179,6 @@ def raw_column(name: str, values: RawValues) -> Raw:
     return _objects(name, list(values))
 
 
-# Arrays
-
-
 def _array(name: str, values: NDArray[np.generic]) -> Raw:
     if values.ndim != 1:
         raise DataError(f"expected one dimension, not {values.ndim}", column=name)
@@ -269,9 +266,6 @@ def _either(one: Mask | None, other: Mask | None) -> Mask | None:
     return _some(one | other)
 
 
-# Codes
-
-
 def _coded(name: str, given: Coded) -> Raw:
     codes, categories = np.asarray(given.codes), np.array(given.categories, object).tolist()
     if codes.ndim != 1 or codes.dtype.kind not in "iu":
@@ -307,9 +301,6 @@ def _text(values: list[object]) -> Raw:
     index = dict(zip(index, range(len(index)), strict=True)) | {"": -1, None: -1}
     codes = np.fromiter(map(index.__getitem__, values), np.int32, len(values))
     return Raw("coded", codes, _some(codes < 0), categories=categories)
-
-
-# Python objects
 
 
 def _objects(name: str, values: list[object]) -> Raw:

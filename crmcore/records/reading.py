@@ -6,7 +6,7 @@ aside for one reason. Nothing is repaired or guessed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -190,7 +190,7 @@ def standardise(raw: Mapping[str, Raw], source: Source, *, rates: Rates | None =
     excluded = account.enter(_exclusions(columns, source))
     faults = [placed.faults, money.faults, unclear, _unless_missing(status_at)]
     faults += [one.faults for one in (known_at, quantity) if one is not None]
-    set_aside = account.enter(pair for one in faults for pair in one.items())
+    set_aside = account.enter(_in_order(faults))
     looks = {
         "ambiguous_time": placed.ambiguous,
         "nonexistent_time": placed.nonexistent,
@@ -270,6 +270,14 @@ def _unless_missing(times: Instants | None) -> Faults:
     return {reason: mask for reason, mask in times.faults.items() if reason != "missing_time"}
 
 
+def _in_order(faults: Sequence[Faults]) -> Iterator[tuple[str, Mask]]:
+    """Return the rows of each reason, whichever column it comes from, in the order of `REASONS`."""
+    for reason in REASONS:
+        masks = [one[reason] for one in faults if reason in one]
+        if masks:
+            yield reason, np.logical_or.reduce(masks)
+
+
 class _Account:
     """Enters each row left out once, under the first reason that finds it."""
 
@@ -277,13 +285,13 @@ class _Account:
         self.taken: Mask | None = None
 
     def enter(self, found: Iterable[tuple[str, Mask]]) -> tuple[SetAside, ...]:
-        entries: dict[str, Mask] = {}
+        entries = []
         for reason, given in found:
             mask = given if self.taken is None else given & ~self.taken
             if mask.any():
-                entries[reason] = entries[reason] | mask if reason in entries else mask
+                entries.append(SetAside(reason, mask))
                 self.taken = mask if self.taken is None else self.taken | mask
-        return tuple(SetAside(reason, mask) for reason, mask in entries.items())
+        return tuple(entries)
 
     def count(self, mask: Mask | None) -> int:
         """Return how many of the rows that are kept the mask marks."""

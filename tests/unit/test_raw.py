@@ -120,7 +120,7 @@ def test_subclasses_of_text_become_text() -> None:
 def test_every_kind_of_text_array() -> None:
     for values in (
         np.array(["a", "", "ü"]),
-        np.array(["a".encode(), b"", "ü".encode()]),
+        np.array([b"a", b"", "ü".encode()]),
         np.array(["a", "", "ü"], np.dtypes.StringDType()),
         np.array(["a", None, "ü"], np.dtypes.StringDType(na_object=None)),
         np.array(["a", None, "ü"], object),
@@ -147,7 +147,9 @@ def test_decimals_beyond_64_bits_stay_exact(absurd: str) -> None:
 
 def test_times_of_every_unit() -> None:
     for unit in ("h", "m", "s", "ms", "us", "ns", "ps"):
-        raw = raw_column("placed_at", np.array([7200 * 10**6, None], "M8[us]").astype(f"M8[{unit}]"))
+        raw = raw_column(
+            "placed_at", np.array([7200 * 10**6, None], "M8[us]").astype(f"M8[{unit}]")
+        )
         assert (raw.kind, raw.aware) == ("time", False)
         assert objects(raw) == [7200 * 10**6, None], unit
     for unit in ("D", "W", "M", "Y"):
@@ -167,7 +169,12 @@ def test_far_years_do_not_wrap_around(unit: str) -> None:
 
 
 def test_the_years_1677_to_9999() -> None:
-    edges = ["1676-12-31T23:59:59.999999", "1677-01-01", "9999-12-31T23:59:59.999999", "10000-01-01"]
+    edges = [
+        "1676-12-31T23:59:59.999999",
+        "1677-01-01",
+        "9999-12-31T23:59:59.999999",
+        "10000-01-01",
+    ]
     raw = raw_column("placed_at", np.array(edges, "M8[us]"))
     assert raw.invalid.tolist() == [True, False, False, True]
     days = raw_column("placed_at", np.array(edges, "M8[us]").astype("M8[D]"))

@@ -85,6 +85,14 @@ def test_one_document_in_all_forms(tmp_path: Path) -> None:
     assert load_source(text) == load_source(data) == source
 
 
+def test_bounds_may_be_decimals_in_python() -> None:
+    rule = {"reason": "r", "column": "a", "above": Decimal("0.5")}
+    assert Source(currency={"code": "EUR", "exponent": 2}, exclude=[rule]).exclude[0].above == 0.5
+    assert problems(
+        {"currency": {"code": "EUR", "exponent": 2}, "exclude": [{**rule, "above": Decimal("NaN")}]}
+    )
+
+
 def test_a_source_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         load_source(CURRENCY).zone = "UTC"  # type: ignore[misc]
@@ -127,7 +135,11 @@ MISTAKES = [
     ),
     (CURRENCY + '[status]\nmap = { a = "deliverd" }', "status.map.a", "not_allowed"),
     (CURRENCY + '[status]\notherwise = "sold"', "status.otherwise", "not_allowed"),
-    (CURRENCY + '[status]\nfirst = [{ column = "a", equals = "b" }]', "status.first.0.status", None),
+    (
+        CURRENCY + '[status]\nfirst = [{ column = "a", equals = "b" }]',
+        "status.first.0.status",
+        None,
+    ),
     (
         CURRENCY + '[status]\nfirst = [{ column = "a", status = "paid" }]',
         "status.first.0",
@@ -267,9 +279,13 @@ def test_hostile_mappings(keys: dict[object, object]) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from([*Source.model_fields, "in", "column", "formula", "x"]), inner, max_size=4
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from([*Source.model_fields, "in", "column", "formula", "x"]),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=8,
 )
@@ -278,9 +294,11 @@ JSON = st.recursive(
 @given(st.dictionaries(st.sampled_from([*Source.model_fields, "x"]), JSON))
 def test_any_mapping_is_read_or_refused(data: dict[str, object]) -> None:
     try:
+        problems = ()
         load_source(data)
     except SourceError as error:
-        assert error.problems
+        problems = error.problems
+    assert problems or "currency" in data
 
 
 @given(st.text(max_size=40))
@@ -334,9 +352,10 @@ def test_formulas_that_cannot_be_read(text: str, message: str) -> None:
 @given(st.text(alphabet="ab1.` +-*", max_size=20))
 def test_any_formula_is_read_or_refused(text: str) -> None:
     try:
-        assert parse_formula(text).columns
-    except ValueError as error:
-        assert str(error)
+        found = parse_formula(text).columns
+    except ValueError:
+        found = None
+    assert found != ()
 
 
 def test_statuses_are_the_seven() -> None:

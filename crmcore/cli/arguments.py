@@ -1,0 +1,222 @@
+"""The arguments of all commands, with their help."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import date, datetime
+from typing import Final
+
+__all__ = ["parser"]
+
+LANGUAGES: Final = ("en", "zh-CN")
+_DAY: Final = "2025-12-31 (its end, in the policy's zone) or 2025-12-31T18:00:00+08:00"
+
+_PROGRAM: Final = """\
+Customer scores, grades, classes and lifecycle stages from order data. How customers are
+judged stands in a policy, one TOML file."""
+_PROGRAM_MORE: Final = """\
+first steps:
+  crmcore demo
+  crmcore score orders.csv --policy classic --as-of 2025-12-31
+  crmcore preset show classic
+
+exit status: 0 fine, 1 findings, 2 usage, 3 policy or source refused, 4 data refused, 5 no tests
+`crmcore COMMAND --help` says more about one command."""
+
+_DEMO: Final = """\
+Do the whole job on a made-up shop: read its orders, classify its customers, explain some of
+them, and write all of it to one HTML page that needs nothing else."""
+_DEMO_MORE: Final = """\
+examples:
+  crmcore demo
+  crmcore demo --customers 20000 --out shop.html --language zh-CN"""
+
+_SCORE: Final = """\
+From a file of orders to one row per customer: class, points, score, grade and facts. Rows that
+cannot be used are set aside and counted; nothing is guessed."""
+_SCORE_MORE: Final = """\
+standard columns: order_id, customer_id, placed_at, amount (or amount_minor, or unit_price and
+quantity); optional: status, status_at, known_at, currency, returns_order_id, line_id, quantity,
+product_id, category, channel, promotion. --map or a source file names others.
+
+examples:
+  crmcore score orders.csv --policy classic --as-of 2025-12-31
+  crmcore score orders.parquet --policy shop.toml --as-of 2025-12-31 --customers customers.csv \\
+      --last-evaluated 2024-12-31 --out scores.parquet
+  crmcore score orders.csv.gz --policy classic --as-of 2025-12-31 --map amount=total \\
+      --format csv | head"""
+
+_EXPLAIN: Final = """\
+Why one customer has their class and grade: each value, the edges around it, and what would
+change the result. With --from and --to: what changed between two days."""
+_EXPLAIN_MORE: Final = """\
+examples:
+  crmcore explain orders.csv --policy classic --as-of 2025-12-31 --customer C-17
+  crmcore explain orders.csv --policy classic --as-of 2025-12-31 --customer C-17 \\
+      --language zh-CN --voice customer
+  crmcore explain orders.csv --policy classic --from 2024-12-31 --to 2025-12-31 --customer C-17"""
+
+_CHECK: Final = """\
+Load a policy and say everything that is wrong with it, or what it does. Findings, such as a
+grade that no total can reach, end with exit status 1."""
+_CHECK_MORE: Final = """\
+examples:
+  crmcore check shop.toml
+  crmcore check classic"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    from crmcore import __version__
+
+    top = _formatted(argparse.ArgumentParser(prog="crmcore", description=_PROGRAM), _PROGRAM_MORE)
+    top.add_argument("--version", action="version", version=f"crmcore {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, short: str, long: str, more: str = "") -> argparse.ArgumentParser:
+        return _formatted(commands.add_parser(name, help=short, description=long), more)
+
+    _demo(command("demo", "the whole job on sample data, with an HTML page", _DEMO, _DEMO_MORE))
+    _score(command("score", "one row per customer from a file of orders", _SCORE, _SCORE_MORE))
+    _explain(command("explain", "why one customer has their result", _EXPLAIN, _EXPLAIN_MORE))
+    _check(command("check", "what a policy does, and what is wrong", _CHECK, _CHECK_MORE))
+    preset = command("preset", "the policies that come with crmcore", "Policies to start from.")
+    _preset(preset.add_subparsers(dest="action", required=True, metavar="ACTION"))
+    text = "Print the JSON Schema of policy or source files, for editors and other checkers."
+    schema = command("schema", "the JSON Schema of policy or source files", text)
+    schema.add_argument("of", nargs="?", choices=["policy", "source"], default="policy")
+    return top
+
+
+def _formatted(one: argparse.ArgumentParser, more: str) -> argparse.ArgumentParser:
+    one.formatter_class = argparse.RawDescriptionHelpFormatter
+    one.epilog = more or None
+    one.allow_abbrev = False
+    return one
+
+
+def _demo(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "--out",
+        metavar="PATH",
+        default="crmcore-demo.html",
+        help="where the page goes: a file ending in .html, or a folder (%(default)s)",
+    )
+    one.add_argument(
+        "--customers",
+        metavar="N",
+        type=_count,
+        default=3000,
+        help="how many customers the shop has, at least 100 (%(default)s)",
+    )
+    _add_language(one)
+
+
+def _score(one: argparse.ArgumentParser) -> None:
+    _add_orders(one)
+    one.add_argument("--as-of", metavar="D", type=_moment, required=True, help=_DAY)
+    _add_data(one)
+    written = one.add_mutually_exclusive_group()
+    written.add_argument(
+        "--out", metavar="F", help="write the rows to a file: .csv, .parquet, .arrow or .json"
+    )
+    written.add_argument(
+        "--format",
+        choices=["json", "csv", "parquet", "markdown"],
+        help="write the rows to standard output, and the summary to standard error",
+    )
+    one.add_argument(
+        "--strict", action="store_true", help="refuse the data when any row has to be set aside"
+    )
+
+
+def _explain(one: argparse.ArgumentParser) -> None:
+    _add_orders(one)
+    one.add_argument("--customer", metavar="ID", required=True, help="the customer's id")
+    one.add_argument("--as-of", metavar="D", type=_moment, help=_DAY)
+    one.add_argument("--from", metavar="D1", type=_moment, dest="before", help="the earlier day")
+    one.add_argument("--to", metavar="D2", type=_moment, dest="after", help="the later day")
+    _add_data(one)
+    one.add_argument(
+        "--voice",
+        choices=["staff", "customer"],
+        default="staff",
+        help="who is spoken to; customers are not told edges that the policy keeps internal",
+    )
+    one.add_argument("--format", choices=["json"], help="write the explanation as data")
+    _add_language(one)
+
+
+def _check(one: argparse.ArgumentParser) -> None:
+    one.add_argument("policy", metavar="P", help="a policy file, or the name of a preset")
+
+
+def _preset(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    actions.add_parser("list", help="the names of all presets")
+    show = actions.add_parser("show", help="print the file of a preset")
+    show.add_argument("name", metavar="NAME")
+
+
+def _add_orders(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "orders", metavar="ORDERS", help=".csv, .tsv (also .gz), .parquet, .arrow or .feather"
+    )
+    one.add_argument(
+        "--policy", metavar="P", required=True, help="a policy file, or the name of a preset"
+    )
+
+
+def _add_data(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--customers", metavar="C", help="a file of customers, column customer_id")
+    one.add_argument(
+        "--source", metavar="S", help="a source file: how the orders are to be read"
+    )
+    one.add_argument(
+        "--map",
+        metavar="NAME=THEIRS",
+        type=_pair,
+        action="append",
+        default=[],
+        help="the standard column NAME is called THEIRS in the file; may be repeated",
+    )
+    one.add_argument(
+        "--last-evaluated",
+        metavar="D",
+        type=_moment,
+        help="the evaluation before; who first ordered after it is new",
+    )
+    one.add_argument(
+        "--known-at", metavar="T", type=_moment, help="take the data as it was known then"
+    )
+
+
+def _add_language(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--language", choices=LANGUAGES, default="en", help="%(default)s by default")
+
+
+def _moment(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"no day or time: {text!r}; write {_DAY}") from None
+    if moment.utcoffset() is None:
+        message = f"a time without an offset: {text!r}; write it as 2025-12-31T18:00:00+08:00"
+        raise argparse.ArgumentTypeError(message)
+    return moment
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, theirs = text.partition("=")
+    if not (name and sign and theirs):
+        raise argparse.ArgumentTypeError(f"write NAME=THEIRS, such as amount=total, not {text!r}")
+    return name, theirs
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 100:
+        raise argparse.ArgumentTypeError("a whole number from 100 on")
+    return int(text)

@@ -1,0 +1,151 @@
+"""What the commands read: policies, sources, orders and customers, named on the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+
+from crmcore import presets
+from crmcore.calendars import moments, to_datetime
+from crmcore.cli.statuses import UsageError
+from crmcore.cli.terminal import progress
+from crmcore.conditions import nearest
+from crmcore.errors import DataError, SourceError
+from crmcore.evaluation import Evaluation, evaluate
+from crmcore.frames import read_file
+from crmcore.policy import Policy, load_policy
+from crmcore.records.customers import CustomerTable
+from crmcore.records.orders import OrderTable
+from crmcore.records.raw import Raw
+from crmcore.records.source import Columns, Source, load_source
+
+__all__ = ["Inputs", "policy_named", "read_inputs"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """Everything that one call has to work on.
+
+    Parameters
+    ----------
+    policy, source, orders, customers
+        As loaded; `customers` is ``None`` when there is no file of them.
+    arguments
+        Those of the call.
+    """
+
+    policy: Policy
+    source: Source
+    orders: OrderTable
+    customers: CustomerTable | None
+    arguments: argparse.Namespace
+
+    @property
+    def quarantined(self) -> int:
+        """Number of rows of both files that were set aside because something is wrong."""
+        customers = 0 if self.customers is None else self.customers.intake.quarantined
+        return self.orders.intake.quarantined + customers
+
+    def evaluate(self, as_of: date) -> Evaluation:
+        """Return everybody's result as of one moment."""
+        return evaluate(
+            self.policy,
+            self.orders,
+            self.customers,
+            as_of=as_of,
+            known_at=_instant(self.arguments.known_at, self.policy),
+            last_evaluated_at=self.arguments.last_evaluated,
+        )
+
+
+def policy_named(name: str) -> Policy:
+    """Return the policy of a file or a preset; raises `PolicyError` with every problem."""
+    is_file = Path(name).suffix or Path(name).exists() or len(Path(name).parts) > 1
+    return load_policy(Path(name) if is_file and name not in presets.names() else name)
+
+
+def read_inputs(arguments: argparse.Namespace) -> Inputs:
+    """Read what the arguments name.
+
+    Raises
+    ------
+    PolicyError, SourceError, DataError
+        What was refused, with the name of the file.
+    """
+    policy = policy_named(arguments.policy)
+    source = _source(arguments, policy)
+    with _about(arguments.orders):
+        orders = OrderTable.from_raw(_columns(arguments.orders), source)
+    customers = None
+    if arguments.customers is not None:
+        with _about(arguments.customers):
+            raw = _named_alike(_columns(arguments.customers), source)
+            customers = CustomerTable.from_raw(raw)
+    return Inputs(policy, source, orders, customers, arguments)
+
+
+def _source(arguments: argparse.Namespace, policy: Policy) -> Source:
+    if arguments.source is None:
+        given = Source(zone=policy.zone.name, currency=policy.currency)
+    else:
+        given = load_source(Path(arguments.source))
+    return _mapped(given, dict(arguments.map)) if arguments.map else given
+
+
+def _mapped(source: Source, names: Mapping[str, str]) -> Source:
+    """Return the source with some columns called otherwise."""
+    known = tuple(Columns.model_fields)
+    for name in names:
+        if name not in known:
+            near = nearest(name, known)
+            hint = f"did you mean {near!r}?" if near else f"there are {', '.join(known)}"
+            raise UsageError(f"--map: no standard column {name!r}; {hint}")
+    data = source.model_dump(exclude_unset=True)
+    columns = {**data.get("columns", {}), **names}
+    try:
+        return load_source({**data, "columns": columns})
+    except SourceError as error:
+        raise SourceError([replace(one, file="--map") for one in error.problems]) from None
+
+
+def _columns(name: str) -> Mapping[str, Raw]:
+    path = Path(name)
+    if not path.exists():
+        raise DataError("no such file")
+    if path.is_dir():
+        raise DataError("a folder, not a file")
+    with progress(f"Reading {path.name}") as shown:
+        return read_file(path, shown)
+
+
+def _named_alike(raw: Mapping[str, Raw], source: Source) -> Mapping[str, Raw]:
+    """Let a file of customers call their id as the file of orders does."""
+    theirs = source.columns.customer_id
+    if "customer_id" in raw or not isinstance(theirs, str) or theirs not in raw:
+        return raw
+    return {"customer_id" if name == theirs else name: one for name, one in raw.items()}
+
+
+@contextmanager
+def _about(file: str) -> Iterator[None]:
+    """Say of which file a refusal speaks."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(
+            f"{file}: {error.message}",
+            column=error.column,
+            count=error.count,
+            positions=error.positions,
+        ) from None
+
+
+def _instant(moment: date | None, policy: Policy) -> datetime | None:
+    """Return a moment as an instant: a day means its end in the policy's zone."""
+    if moment is None or isinstance(moment, datetime):
+        return moment
+    return to_datetime(int(moments(moment, policy.zone).at[0]))

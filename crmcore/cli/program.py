@@ -1,0 +1,108 @@
+"""From arguments to an exit status: which command runs, and what every mistake ends as."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+from crmcore.cli.arguments import parser
+from crmcore.cli.statuses import DATA, FINE, INTERRUPTED, POLICY, USAGE, UsageError
+from crmcore.errors import (
+    DataError,
+    MissingExtraError,
+    PolicyError,
+    UnknownCustomerError,
+)
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    Parameters
+    ----------
+    argv
+        The arguments, without the name of the program; by default those of the process.
+
+    Returns
+    -------
+    int
+        0 fine, 1 findings, 2 usage, 3 policy or source refused, 4 data refused, 5 no tests;
+        130 when interrupted.
+
+    Examples
+    --------
+    >>> main(["preset", "list"])
+    classic ...
+    0
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    try:
+        status = _guarded(argv)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Whoever was reading has seen enough. Nothing may be written at exit any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FINE
+
+
+def _guarded(argv: Sequence[str] | None) -> int:
+    try:
+        arguments = parser().parse_args(argv)
+    except SystemExit as done:  # --help, --version, or a usage error already told
+        return done.code if isinstance(done.code, int) else USAGE
+    try:
+        return _run(arguments)
+    except (UsageError, MissingExtraError) as error:
+        return _refuse(str(error), USAGE)
+    except PolicyError as error:
+        return _refuse(str(error), POLICY)
+    except DataError as error:
+        return _refuse(_of_data(error), DATA)
+    except UnknownCustomerError as error:
+        return _refuse(str(error), DATA)
+    except KeyboardInterrupt:
+        return _refuse("interrupted", INTERRUPTED)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    # Each command loads only what it needs, so that --help and mistakes are told at once.
+    match arguments.command:
+        case "demo":
+            from crmcore.cli.demo import demo as command
+        case "score":
+            from crmcore.cli.score import score as command
+        case "explain":
+            from crmcore.cli.explain import explain as command
+        case "check":
+            from crmcore.cli.check import check as command
+        case "preset":
+            from crmcore.cli.documents import preset as command
+        case _:
+            from crmcore.cli.documents import schema as command
+    return command(arguments)
+
+
+def _of_data(error: DataError) -> str:
+    """Return the message with rows counted as people count them, from 1."""
+    text = error.message
+    if error.column is not None:
+        text += f" (column {error.column!r})"
+    if error.count is not None:
+        text += f"; rows: {error.count:,}"
+    if error.positions:
+        rows = ", ".join(f"{position + 1:,}" for position in error.positions)
+        text += f"; first at row {rows}, not counting the header"
+    return text
+
+
+def _refuse(message: str, status: int) -> int:
+    print(f"crmcore: {message}", file=sys.stderr)
+    return status

@@ -1,0 +1,92 @@
+"""The rows that `score` writes: one for each customer, for files and for other programs."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from crmcore.cli.statuses import UsageError
+from crmcore.cli.terminal import plain
+from crmcore.columns import Column
+from crmcore.errors import DataError
+from crmcore.evaluation import Evaluation
+from crmcore.frames import to_frame, write_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["check_path", "columns_of", "scores_of", "write_out", "write_rows"]
+
+_SUFFIXES: Final = (".csv", ".csv.gz", ".parquet", ".arrow", ".json")
+_BATCH: Final = 10_000
+
+
+def scores_of(result: Evaluation) -> tuple[str, ...]:
+    """Return the names of the policy's scores, in the order written."""
+    scores = result.policy.document.get("scores", {})
+    assert isinstance(scores, dict)  # or the policy had been refused
+    return tuple(scores)
+
+
+def columns_of(result: Evaluation) -> dict[str, Column]:
+    """Return the columns written: class, scores, grade and stage, then the facts.
+
+    Class, grade and stage are there, empty, when the policy has none; attributes of customers
+    are not.
+    """
+    segment = ("segment",) if "segment" in result.columns else ()
+    decisions = ("class", *scores_of(result), "grade", *segment, "stage")
+    nothing = Column("label", np.zeros(len(result), np.int64), np.zeros(len(result), np.bool_))
+    found = {name: result.columns.get(name, nothing) for name in decisions}
+    return found | {name: result.columns[name] for name in result.policy.facts}
+
+
+def check_path(name: str) -> None:
+    """Refuse a place to write to before any work is done."""
+    path = Path(name)
+    if not path.name.lower().endswith(_SUFFIXES):
+        raise UsageError(f"--out: {name}: the name must end in {', '.join(_SUFFIXES)}")
+    if path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"--out: {name}: there is no folder to write this file to")
+
+
+def write_out(result: Evaluation, name: str) -> None:
+    """Write the rows to a file by its suffix."""
+    try:
+        write_file(to_frame(columns_of(result), result.ids), name)
+    except DataError as error:
+        raise UsageError(f"--out: {name}: {error}") from None
+
+
+def write_rows(result: Evaluation, form: str) -> None:
+    """Write the rows to standard output as ``json``, ``csv``, ``parquet`` or ``markdown``."""
+    table = to_frame(columns_of(result), result.ids)
+    if form == "markdown":
+        for line in _markdown(table):
+            print(line)
+        return
+    if form == "parquet" and sys.stdout.isatty():
+        raise UsageError("Parquet is not for the terminal: use --out, or send it to a file")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"rows.{form}"
+        write_file(table, path)
+        with path.open("rb") as written:
+            shutil.copyfileobj(written, sys.stdout.buffer)
+
+
+def _markdown(table: pa.Table) -> Iterator[str]:
+    yield _line(table.column_names)
+    yield _line(["---"] * table.num_columns)
+    for batch in table.to_batches(_BATCH):
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            yield _line(["" if value is None else plain(value) for value in row])
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

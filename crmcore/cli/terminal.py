@@ -1,0 +1,93 @@
+"""What is printed for people: tables, bars, progress. Plain text where there is no terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TextIO, TypeAlias
+
+from crmcore.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+__all__ = ["bar", "console_on", "heading", "plain", "progress", "table"]
+
+Progress: TypeAlias = Callable[[int, int], None]
+
+_BAR_WIDTH: Final = 20
+
+
+def console_on(stream: TextIO) -> Console:
+    """Return a console that prints text as it is, without markup.
+
+    Raises
+    ------
+    MissingExtraError
+        rich is not installed.
+    """
+    try:
+        from rich.console import Console
+    except ImportError:
+        raise MissingExtraError("rich", extra="cli") from None
+    return Console(file=stream, markup=False, emoji=False, highlight=False)
+
+
+def table(
+    columns: Sequence[str], rows: Sequence[Sequence[RenderableType]], *, right: Sequence[int] = ()
+) -> Table:
+    """Return a table; the columns at the positions in `right` hold numbers."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    made = Table(box=SIMPLE_HEAD, show_edge=False, header_style="bold")
+    for place, name in enumerate(columns):
+        if place in right:
+            # Where there is little room headings of numbers wrap, and numbers stay whole.
+            cells = [str(row[place]) for row in rows]
+            made.add_column(name, justify="right", min_width=_width([*cells, *name.split()]))
+        else:
+            made.add_column(name, no_wrap=True)
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def _width(texts: Sequence[str]) -> int:
+    from rich.cells import cell_len
+
+    return max(map(cell_len, texts), default=0)
+
+
+def bar(share: float) -> RenderableType:
+    """Return a bar for a share between 0 and 1."""
+    from rich.bar import Bar
+
+    return Bar(1.0, 0.0, min(max(share, 0.0), 1.0), width=_BAR_WIDTH, color="cyan")
+
+
+def heading(console: Console, text: str) -> None:
+    """Print a heading after an empty line."""
+    console.print()
+    console.print(text, style="bold")
+
+
+def plain(value: object) -> str:
+    """Return text from a file without what could steer a terminal."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in str(value))
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Progress]:
+    """Show on standard error how far a file is read, if that is a terminal."""
+    console = console_on(sys.stderr)
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    parts = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(
+        *parts, console=console, transient=True, disable=not console.is_terminal
+    ) as shown:
+        task = shown.add_task(plain(what))
+        yield lambda done, total: shown.update(task, completed=done, total=total)
