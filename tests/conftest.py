@@ -15,7 +15,7 @@ collect_ignore = ["typing"]
 
 settings.register_profile("quick", max_examples=100, deadline=None)
 settings.register_profile("ci", max_examples=300, deadline=None, derandomize=True, print_blob=True)
-settings.register_profile("record", max_examples=20_000, deadline=None, print_blob=True)
+settings.register_profile("record", max_examples=10_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 

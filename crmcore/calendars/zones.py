@@ -82,7 +82,8 @@ class Zone:
         # Where there is a single segment, looking it up a million times would be waste.
         at = table.cuts.searchsorted(instants, "right") if len(table.cuts) else _ONLY
         days = _whole_days(instants + table.offsets[at])
-        np.maximum(days, table.floors[at], out=days)
+        if table.goes_back:
+            np.maximum(days, table.floors[at], out=days)
         return days
 
     def day_ends(self, days: Ints) -> Ints:
@@ -187,8 +188,9 @@ def zone(name: str) -> Zone:
 class _Table:
     """Segments of constant offset; `cuts` are the instants between them.
 
-    `floors` are the local days already reached when a segment starts; `reached` the latest wall
-    time shown up to the end of each segment but the last. Around each cut the wall times from
+    `floors` are the local days already reached when a segment starts, which matter where the
+    wall clock `goes_back` across midnight; `reached` is the latest wall time shown up to the end
+    of each segment but the last. Around each cut the wall times from
     `change_begins` to `change_ends` are shown twice (`set_back`) or never.
     """
 
@@ -196,6 +198,7 @@ class _Table:
     cuts: Ints
     offsets: Ints
     floors: Ints
+    goes_back: bool
     reached: Ints
     change_begins: Ints
     change_ends: Ints
@@ -224,6 +227,7 @@ def _table(name: str, blocks: _Blocks) -> _Table:
         cuts=cuts,
         offsets=offsets,
         floors=floors,
+        goes_back=bool((floors > (starts + offsets) // DAY_US).any()),
         reached=np.maximum.accumulate(cuts + before),
         change_begins=np.append(cuts + np.minimum(before, after), np.iinfo(np.int64).max),
         change_ends=cuts + np.maximum(before, after),

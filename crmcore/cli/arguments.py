@@ -168,9 +168,7 @@ def _add_orders(one: argparse.ArgumentParser) -> None:
 
 def _add_data(one: argparse.ArgumentParser) -> None:
     one.add_argument("--customers", metavar="C", help="a file of customers, column customer_id")
-    one.add_argument(
-        "--source", metavar="S", help="a source file: how the orders are to be read"
-    )
+    one.add_argument("--source", metavar="S", help="a source file: how the orders are to be read")
     one.add_argument(
         "--map",
         metavar="NAME=THEIRS",

@@ -10,8 +10,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from crmcore.cli.statuses import FINE, UsageError
-from crmcore.cli.summary import print_left_out
-from crmcore.cli.terminal import bar, console_on, heading, plain, table
+from crmcore.cli.terminal import bar, console_on, heading, table
+from crmcore.columns import Value
 from crmcore.evaluation import evaluate
 from crmcore.policy import load_policy
 from crmcore.records.customers import CustomerTable
@@ -33,24 +33,22 @@ _PAGE = "crmcore-demo.html"
 def demo(arguments: argparse.Namespace) -> int:
     """Do the whole job, print it, and write the page."""
     path = _page_path(arguments.out)
-    language = arguments.language
+    t = texts(arguments.language)
     console = console_on(sys.stdout)
-    page, seconds, reading = _evaluated(arguments.customers)
-    html = render_demo(page, language)
-    _print_intake(console, page, language)
-    _print_classes(console, page, language)
+    page, reading, evaluating = _evaluated(arguments.customers)
+    html = render_demo(page, arguments.language)
+    _print_intake(console, page, t)
+    _print_findings(console, page, arguments.language)
+    _print_classes(console, page, arguments.language)
     for person in page.people:
-        t = _texts(language, "people")
-        why = _text(_texts(language, "terminal"), "customer")
-        heading(console, why.format(customer=person.customer_id, why=_text(t, person.why)))
-        if hasattr(person.explanation, "text"):  # TODO
-            console.print(person.explanation.text(language=language, voice="staff"))
-    took = _text(_texts(language, "terminal"), "took")
-    customers = f"{len(page.result):,}"
+        why = t["people"][person.why]
+        heading(console, t["terminal"]["customer"].format(customer=person.customer_id, why=why))
+        0 and console.print(person.explanation.text(language=arguments.language, voice="staff"))
     console.print()
-    console.print(took.format(customers=customers, seconds=seconds, reading=reading))
+    times = {"reading": f"{reading:.3f}", "evaluating": f"{evaluating:.3f}"}
+    console.print(t["terminal"]["took"].format(customers=f"{len(page.result):,}", **times))
     _write(path, html)
-    console.print(f"\n{_text(_texts(language, 'terminal'), 'page')}")
+    console.print(f"\n{t['terminal']['page']}")
     print(path)
     return FINE
 
@@ -75,7 +73,7 @@ def _write(path: Path, html: str) -> None:
 
 
 def _evaluated(customers: int) -> tuple[DemoPage, float, float]:
-    """Return the page, and the seconds that reading and evaluating took."""
+    """Return the page, and the seconds that reading the rows and evaluating them took."""
     shop = sample_shop(customers=customers)
     # The preset, with one fact more for the money of each class.
     net_sales = {"of": "sale", "take": "sum", "in": "period"}
@@ -94,34 +92,42 @@ def _evaluated(customers: int) -> tuple[DemoPage, float, float]:
     )
     done = perf_counter()
     page = DemoPage.of(result, as_of=shop.as_of, last_evaluated_at=shop.last_evaluated_at)
-    return page, done - read, read - started
+    return page, read - started, done - read
 
 
-def _print_intake(console: Console, page: DemoPage, language: str) -> None:
-    t, intake, steps = (_texts(language, name) for name in ("terminal", "intake", "steps"))
-    reasons = _texts(language, "reasons")
-    rows = f"{page.ladder.steps[0].rows:,}"
-    made = _text(t, "made").format(rows=rows, customers=f"{page.figures.customers:,}")
-    console.print(made, style="bold")
-    heading(console, _text(t, "ladder"))
-    lines = []
-    for step in page.ladder.rows():
-        name = _text(steps, str(step["step"]))
-        if step["reason"] is not None and step["kind"] == "change":
-            name = f"{name}: {reasons.get(str(step['reason']), step['reason'])}"
-        indent = "" if step["kind"] == "level" else "  "
-        count = shown(step["rows"], page.result.policy) if step["rows"] else ""
-        lines.append((indent + name, count, shown(step["amount"], page.result.policy)))
-    currency = page.result.policy.currency
-    titles = [_text(intake, "step"), _text(intake, "rows"), f"{_text(intake, 'amount')}, {currency.code}"]
-    console.print(table(titles, lines, right=(1, 2)))
-    heading(console, _text(intake, "findings"))
+def _print_intake(console: Console, page: DemoPage, t: Texts) -> None:
+    policy, steps = page.result.policy, tuple(page.ladder.rows())
+    rows, customers = f"{steps[0]['rows']:,}", f"{page.figures.customers:,}"
+    console.print(t["terminal"]["made"].format(rows=rows, customers=customers), style="bold")
+    heading(console, t["terminal"]["ladder"])
+    lines = [
+        (_step(step, t), shown(step["rows"] or "", policy), shown(step["amount"], policy))
+        for step in steps
+    ]
+    money = f"{t['intake']['amount']}, {policy.currency.code}"
+    console.print(table([t["intake"]["step"], t["intake"]["rows"], money], lines, right=(1, 2)))
+
+
+def _step(step: Mapping[str, Value], t: Texts) -> str:
+    """Return the name of a step of the ladder; changes are indented and say why."""
+    name = t["steps"][str(step["step"])]
+    if step["kind"] == "level":
+        return name
+    if step["kind"] == "part" or step["reason"] is None:
+        return f"  {name}"
+    reason = str(step["reason"])
+    return f"  {name}: {t['reasons'].get(reason, reason)}"
+
+
+def _print_findings(console: Console, page: DemoPage, language: str) -> None:
+    heading(console, texts(language)["intake"]["findings"])
     for finding in page.result.findings:
-        console.print(f"  - {told(finding, language)}")
+        if finding.reason is None:  # rows left out stand in the ladder
+            console.print(f"  - {told(finding, language)}")
 
 
 def _print_classes(console: Console, page: DemoPage, language: str) -> None:
-    t, policy = _texts(language, "classes"), page.result.policy
+    t, policy = texts(language)["classes"], page.result.policy
     lines = [
         (
             "  " * line.level + words(line.name, policy, language),
@@ -133,17 +139,6 @@ def _print_classes(console: Console, page: DemoPage, language: str) -> None:
         )
         for line in page.figures.classes
     ]
-    money = _text(t, "net_sales").format(currency=policy.currency.code)
-    heading(console, _text(t, "heading"))
-    titles = [_text(t, "class"), _text(t, "customers"), "", "", money, ""]
+    heading(console, t["heading"])
+    titles = [t["class"], t["customers"], "", "", t["money"], ""]
     console.print(table(titles, lines, right=(1, 2, 4, 5)))
-
-
-def _texts(language: str, section: str) -> Texts:
-    found = texts(language)[section]
-    assert isinstance(found, Mapping)
-    return found
-
-
-def _text(section: Texts, name: str) -> str:
-    return str(section[name])

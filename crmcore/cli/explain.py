@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from contextlib import suppress
 from datetime import date
 from uuid import UUID
 
@@ -45,10 +46,8 @@ def id_of(text: str, result: Evaluation) -> Id:
     readings: list[Id] = [text]
     if _WHOLE.fullmatch(text):
         readings.append(int(text))
-    try:
+    with suppress(ValueError):
         readings.append(UUID(text))
-    except ValueError:
-        pass
     for reading in readings:
         try:
             result.row_of(reading)

@@ -91,8 +91,11 @@ def print_findings(console: Console, findings: Iterable[Finding]) -> None:
 
 def print_first_rows(console: Console, result: Evaluation) -> None:
     """Print the decisions of the first customers."""
-    names = [name for name in ("class", *scores_of(result), "grade", "segment", "stage")
-             if name in result.columns]
+    names = [
+        name
+        for name in ("class", *scores_of(result), "grade", "segment", "stage")
+        if name in result.columns
+    ]
     shown = min(_FIRST_ROWS, len(result))
     first = np.arange(shown)
     columns = [result.columns[name].take(first).to_list() for name in names]

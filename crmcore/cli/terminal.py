@@ -17,7 +17,7 @@ __all__ = ["bar", "console_on", "heading", "plain", "progress", "table"]
 
 Progress: TypeAlias = Callable[[int, int], None]
 
-_BAR_WIDTH: Final = 20
+_BAR_WIDTH: Final = 12
 
 
 def console_on(stream: TextIO) -> Console:
@@ -76,7 +76,8 @@ def heading(console: Console, text: str) -> None:
 
 def plain(value: object) -> str:
     """Return text from a file without what could steer a terminal."""
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in str(value))
+    unknown = "\N{REPLACEMENT CHARACTER}"
+    return "".join(sign if sign.isprintable() else unknown for sign in str(value))
 
 
 @contextmanager

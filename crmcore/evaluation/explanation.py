@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TypedDict
 
@@ -13,6 +13,8 @@ from crmcore.columns import Column, Ints, Value
 from crmcore.conditions import ConditionTrace
 from crmcore.evaluation.foresight import first_changes
 from crmcore.evaluation.pipeline import decide, given_moments
+from crmcore.evaluation.plain import plain_explanation
+from crmcore.evaluation.telling import laid_out, messages_of
 from crmcore.evaluation.usage import OrderUse, order_uses
 from crmcore.evaluation.variation import Flip, nearest_flips
 from crmcore.policy import Policy
@@ -20,6 +22,7 @@ from crmcore.records.orders import OrderTable
 from crmcore.scoring import BandStep, SumStep
 from crmcore.segments import TableStep
 from crmcore.timing import Timing
+from crmcore.wording import Catalogue, Message, Voice
 
 __all__ = ["Decision", "Explanation", "Flip", "OrderUse", "Subject", "explain"]
 
@@ -87,6 +90,8 @@ class Explanation:
         In the order in which they are taken; the class is among them.
     orders
         The customer's orders and returns, oldest first.
+    policy
+        The policy itself, for the wording of its names.
 
     Examples
     --------
@@ -101,6 +106,8 @@ class Explanation:
     >>> grade = explanation["grade"]
     >>> grade.value, grade.band.margin_to_upper, grade.changes_on
     ('bronze', 1, datetime.date(2026, 3, 2))
+    >>> print(explanation.text("zh-CN", voice="customer").splitlines()[1])
+      您的状态：铜
     """
 
     as_of: datetime
@@ -109,6 +116,7 @@ class Explanation:
     facts: Mapping[str, Value]
     decisions: tuple[Decision, ...]
     orders: tuple[OrderUse, ...]
+    policy: Policy = field(repr=False)
 
     def __getitem__(self, name: str) -> Decision:
         """Return the decision of that name; raises `KeyError`."""
@@ -116,6 +124,40 @@ class Explanation:
             if decision.name == name:
                 return decision
         raise KeyError(name)
+
+    def messages(self, voice: Voice = "staff") -> tuple[Message, ...]:
+        """Return what there is to say, as keys with parameters, in the order of reading.
+
+        Parameters
+        ----------
+        voice
+            ``"staff"``: everything. ``"customer"``: in the second person, without points, and
+            without any edge that the policy keeps internal.
+        """
+        return tuple(messages_of(self, voice))
+
+    def text(
+        self, language: str = "en", *, voice: Voice = "staff", catalogue: Catalogue | None = None
+    ) -> str:
+        """Return the explanation as plain text, one message a line.
+
+        Parameters
+        ----------
+        language
+            ``"en"``, ``"zh-CN"``, or one that the catalogue adds.
+        voice
+            As for `messages`.
+        catalogue
+            The host's own wording, before that of the package.
+        """
+        return laid_out(self.messages(voice), self.policy, language, catalogue)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain data for JSON: dates in ISO form, exact numbers as text."""
+        return plain_explanation(self)
 
 
 def explain(subject: Subject) -> Explanation:
@@ -150,6 +192,7 @@ def explain(subject: Subject) -> Explanation:
         dict(_shown(policy, columns)),
         tuple(decisions),
         () if subject.orders is None else order_uses(policy, subject.orders, timing),
+        policy,
     )
 
 
@@ -180,6 +223,6 @@ def _reasons(
 def _shown(policy: Policy, columns: Mapping[str, Column]) -> Iterator[tuple[str, Value]]:
     for name in policy.facts:
         yield name, columns[name][0]
-    for name, field in policy.attributes.items():
-        if not field.personal:
+    for name, field_type in policy.attributes.items():
+        if not field_type.personal:
             yield name, columns[name][0]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crmcore.calendars import AsOf, Moments, instant_us, moments
+from crmcore.calendars import Moments, instant_us, moments
 from crmcore.columns import Column, Ints, Value
 from crmcore.errors import UnknownCustomerError
 from crmcore.evaluation.explanation import Explanation, Subject, explain

@@ -17,7 +17,7 @@ from crmcore.records.orders import RETURN, UNLINKED, WITHDRAWN, OrderTable
 from crmcore.records.reading import STATUSES
 from crmcore.timing import Timing
 
-__all__ = ["OrderUse", "order_uses"]
+__all__ = ["OrderUse", "is_counted", "order_uses"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,16 @@ class OrderUse:
     left: Decimal
     use: str
     windows: tuple[str, ...]
+
+
+def is_counted(order: OrderUse, policy: Policy) -> bool:
+    """Tell whether any fact about sales, returns or lines looks at an order or return."""
+    if order.use == "linked_return":
+        return True  # it counts wherever its sale does
+    if order.use not in ("sale", "unlinked_return"):
+        return False
+    asked = {fact.window for fact in policy.facts.values() if fact.of != "order"}
+    return None in asked or not asked or not asked.isdisjoint(order.windows)
 
 
 def order_uses(policy: Policy, orders: OrderTable, timing: Timing) -> tuple[OrderUse, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final, TypeAlias, cast
 
 import numpy as np
@@ -25,7 +26,7 @@ _TREE: Final[Mapping[str, Sequence[str]]] = {
     "dormant": ("no_order", "no_sale"),
     "graded": ("platinum", "gold", "silver", "bronze"),
 }
-_POINTS: Final = range(1, 6)
+_MOST_POINTS: Final = 5
 _BINS: Final = 4
 
 _Totals: TypeAlias = dict[str, tuple[int, int]]
@@ -164,10 +165,9 @@ def _total(totals: _Totals, name: str) -> tuple[int, int]:
 
 def _crossed(recency: Column, frequency: Column) -> tuple[tuple[int, ...], ...]:
     known = recency.is_known() & frequency.is_known()
-    pairs = [(recency.values[known], frequency.values[known])]
-    table = np.zeros((len(_POINTS) + 1, len(_POINTS) + 1), np.int64)
-    for rows, columns in pairs:
-        np.add.at(table, (rows, columns), 1)
+    table = np.zeros((_MOST_POINTS + 1, _MOST_POINTS + 1), np.int64)
+    rows, across = cast(Ints, recency.values)[known], cast(Ints, frequency.values)[known]
+    np.add.at(table, (rows, across), 1)
     return tuple(tuple(row) for row in table[:0:-1, 1:].tolist())
 
 
@@ -178,7 +178,7 @@ def _spending(result: Evaluation) -> Iterator[SpendBand]:
     column, exponent = result.columns[step.source], result.policy.currency.exponent
     assert column.divisor is not None  # a mean is a ratio
     known = column.is_known()
-    mean = column.values[known] // column.divisor[known]
+    mean = cast(Ints, column.values)[known] // column.divisor[known]
     edges = [None, *(step.bands.edges // step.bands.scale).tolist(), None]
     for place, points in enumerate(step.bands.outcomes[:-1]):
         lower, upper = edges[place], edges[place + 1]
@@ -189,7 +189,7 @@ def _spending(result: Evaluation) -> Iterator[SpendBand]:
                 None if high is None else to_decimal(high, exponent),
                 int(np.count_nonzero(_between(mean, low if at or place else None, high))),
             )
-            for at, (low, high) in enumerate(zip(limits[:-1], limits[1:], strict=True))
+            for at, (low, high) in enumerate(pairwise(limits))
             if low is not None
         )
         yield SpendBand(

@@ -5,18 +5,18 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import numpy as np
 
 from crmcore import __version__
 from crmcore.calendars import instant_us, to_date
-from crmcore.columns import floor_decimal
+from crmcore.columns import Value, floor_decimal
 from crmcore.errors import MissingExtraError
 from crmcore.evaluation import Evaluation
 from crmcore.findings import Finding
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DemoPage", "Texts", "render_demo", "shown", "texts", "told", "words"]
 
-Texts: TypeAlias = Mapping[str, "str | Texts"]
+Texts: TypeAlias = Mapping[str, Mapping[str, str]]
 
 _FOLDER: Final = "templates"
 
@@ -94,6 +94,7 @@ def render_demo(page: DemoPage, language: str = "en") -> str:
     environment = _environment()
     environment.filters["words"] = lambda name: words(name, page.result.policy, language)
     environment.filters["shown"] = lambda value: shown(value, page.result.policy)
+    environment.filters["between"] = lambda band: between(band, page.result.policy, language)
     environment.filters["finding"] = lambda finding: told(finding, language)
     template = environment.get_template("demo.html.jinja")
     return template.render(page=page, t=texts(language), language=language, version=__version__)
@@ -103,9 +104,7 @@ def render_demo(page: DemoPage, language: str = "en") -> str:
 def texts(language: str) -> Texts:
     """Return the texts of the demo and its page in one language."""
     file = resources.files("crmcore") / _FOLDER / "texts.toml"
-    every: Texts = tomllib.loads(file.read_text(encoding="utf-8"))
-    found = every[language]
-    assert isinstance(found, Mapping)
+    found: Texts = tomllib.loads(file.read_text(encoding="utf-8"))[language]
     return found
 
 
@@ -114,17 +113,13 @@ def words(name: str, policy: Policy, language: str) -> str:
     wording = policy.label(name, language)
     if wording != name:
         return wording
-    known = texts(language)["names"]
-    assert isinstance(known, Mapping)
-    return str(known.get(name, name.replace("_", " ")))
+    return texts(language)["names"].get(name, name.replace("_", " "))
 
 
 def told(finding: Finding, language: str) -> str:
     """Return a finding as a sentence."""
-    known = texts(language)["findings"]
-    assert isinstance(known, Mapping)
-    wording = known.get(finding.code)
-    return str(finding) if wording is None else str(wording).format(count=f"{finding.count:,}")
+    wording = texts(language)["findings"].get(finding.code)
+    return str(finding) if wording is None else wording.format(count=f"{finding.count:,}")
 
 
 def shown(value: object, policy: Policy) -> str:
@@ -145,6 +140,44 @@ def shown(value: object, policy: Policy) -> str:
             return value.isoformat()
         case _:
             return str(value)
+
+
+class Limited(Protocol):
+    """What has a lower edge, which belongs to it, and an upper one, which does not."""
+
+    @property
+    def lower(self) -> Value:
+        """From here on; ``None`` without limit."""
+
+    @property
+    def upper(self) -> Value:
+        """To under this; ``None`` without limit."""
+
+
+def between(band: Limited, policy: Policy, language: str) -> str:
+    """Return what a band spans, as people say it: whole numbers and days with both ends."""
+    lower, upper = band.lower, band.upper
+    day = isinstance(lower or upper, date)
+    match lower, upper:
+        case None, _:
+            form = "before" if day else "under"
+        case _, None:
+            form = "since" if day else "from"
+        case date(), date():
+            form, upper = "through", upper - timedelta(days=1)
+        case int(), int():
+            form, upper = "alone" if upper == lower + 1 else "through", upper - 1
+        case _:
+            form = "between"
+    wording = texts(language)["between"][form]
+    return wording.format(lower=_edge(lower, policy), upper=_edge(upper, policy))
+
+
+def _edge(value: Value, policy: Policy) -> str:
+    """Return an edge without decimal digits that say nothing."""
+    if isinstance(value, Decimal | Fraction) and value == int(value):
+        return f"{int(value):,}"
+    return shown(value, policy)
 
 
 def _environment() -> Environment:

@@ -66,15 +66,13 @@ def _graded(result: Evaluation) -> Ints:
     return np.flatnonzero(grades.is_known() & np.isin(labels.values, codes))
 
 
-def _near(
-    result: Evaluation, rows: Ints, score: Ints, place: Ints, edges: Ints
-) -> Person | None:
+def _near(result: Evaluation, rows: Ints, score: Ints, place: Ints, edges: Ints) -> Person | None:
     below_top = place < len(edges) - 1
     rows, score, place = rows[below_top], score[below_top], place[below_top]
     if len(rows) == 0:
         return None
     short = edges[place + 1] - score
-    count = result.columns["sale_count"].values[rows]
+    count = cast(Ints, result.columns["sale_count"].values)[rows]
     best = np.lexsort((rows, -count, -place, short))[0]
     return _person(result, int(rows[best]), "near")
 

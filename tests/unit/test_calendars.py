@@ -225,6 +225,20 @@ def test_how_time_is_cut_into_blocks_does_not_matter(name, begin, bits, many, mo
     assert found == expected
 
 
+def test_a_day_already_reached_is_known_after_a_gap_in_the_table(monkeypatch):
+    # The second instant is in repeated minutes, with the offset that the first one has as well.
+    apart = at("2006-02-01T12:00Z", "2006-10-29T03:00Z")
+    for bits in (45, 28):
+        monkeypatch.setattr(zones, "_BLOCK_BITS", bits)
+        monkeypatch.setattr(zones, "_MANY_BLOCKS", 0)
+        zones._block.cache_clear()
+        zones._table.cache_clear()
+        found = zone("America/St_Johns").local_days(apart)
+        assert dates_of(found) == [date(2006, 2, 1), date(2006, 10, 29)]
+    zones._block.cache_clear()
+    zones._table.cache_clear()
+
+
 # --- spans --------------------------------------------------------------------------------------
 
 

@@ -211,6 +211,12 @@ def test_conversion_is_exact(amounts, rate, exponent):
     assert caught.value.column == "amount"
 
 
+def test_what_does_not_fit_is_refused_with_its_positions():
+    with pytest.raises(DataError, match="64 bits") as caught:
+        convert(Rate(2, [(FIRST, 2)]), [1, LARGEST, LARGEST // 2, -LARGEST])
+    assert (caught.value.count, caught.value.positions) == (2, (1, 3))
+
+
 @pytest.mark.parametrize("amount", [10**6, 10**15])
 def test_small_and_large_amounts_follow_one_rule(amount):
     rate = Rate(2, [(FIRST, "7.1234567")])

@@ -1,0 +1,355 @@
+"""From an explanation to messages: the result first, then why, then what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from crmcore.bands import Band
+from crmcore.columns import Value
+from crmcore.conditions import ConditionTrace
+from crmcore.evaluation.usage import OrderUse, is_counted
+from crmcore.evaluation.variation import Flip
+from crmcore.policy import Policy
+from crmcore.wording import Catalogue, Label, Message, Money, Parameter, Voice
+
+if TYPE_CHECKING:
+    from crmcore.evaluation.explanation import Decision, Explanation
+
+__all__ = ["Shower", "laid_out", "messages_of"]
+
+_LABELS = ("class", "segment", "stage", "grade")
+_MOST_STEPS = 3
+_ONLY_GROWS = ("count", "distinct", "max")
+
+
+def messages_of(explanation: Explanation, voice: Voice) -> Iterator[Message]:
+    """Return what there is to say to staff or to the customer."""
+    if voice == "customer":
+        return _ToCustomer(explanation).messages()
+    return _ToStaff(explanation).messages()
+
+
+def laid_out(
+    messages: Iterable[Message], policy: Policy, language: str, catalogue: Catalogue | None
+) -> str:
+    """Return messages one a line, with a free line before each heading."""
+    words = catalogue or Catalogue()
+    lines: list[str] = []
+    for message in messages:
+        if lines and ".heading" in message.key:
+            lines.append("")
+        lines.append(words.text(message, language, policy.label))
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Shower:
+    """Makes parameters of values: money with its currency, instants in the shop's zone."""
+
+    policy: Policy
+
+    def shown(self, name: str, value: Value) -> Parameter:
+        """Return a value of the fact, score or decision of that name as a parameter."""
+        field = self.policy.fields.get(name)
+        match value:
+            case datetime():
+                return value.astimezone(ZoneInfo(self.policy.zone.name))
+            case Decimal():
+                return self.money(value)
+            case Fraction() if self._is_money(name):
+                return self.money(value)
+            case str() if field is not None and field.kind == "label":
+                return Label(value)
+            case _:
+                return value
+
+    def money(self, amount: Decimal | Fraction) -> Money:
+        """Return an amount in the policy's currency."""
+        return Money(amount, self.policy.currency.code, self.policy.currency.exponent)
+
+    def _is_money(self, name: str) -> bool:
+        fact = self.policy.facts.get(name)
+        return fact is not None and fact.take == "mean" and fact.measure == "value"
+
+
+class _Teller:
+    """What both voices have in common."""
+
+    voice: Voice
+
+    def __init__(self, explanation: Explanation) -> None:
+        self.explanation = explanation
+        self.policy = explanation.policy
+        self.shower = Shower(self.policy)
+
+    def say(self, key: str, **parameters: Parameter) -> Message:
+        return Message(f"{self.voice}.{key}", parameters)
+
+    def value_of(self, decision: Decision) -> Parameter:
+        return self.shower.shown(decision.name, decision.value)
+
+    def results(self) -> list[Decision]:
+        """Return the decisions that are labels, the class before all."""
+        found = {decision.name: decision for decision in self.explanation.decisions}
+        return [found[name] for name in _LABELS if name in found]
+
+    def holds(self, decision: Decision) -> bool:
+        """Tell whether a decision stands: a grade does not where the class says otherwise."""
+        step = self.policy.step("class")
+        if decision.name != "grade" or step is None or "grade" not in step.needs:
+            return True
+        return self.explanation["class"].value == decision.value
+
+    def orders(self) -> Iterator[Message]:
+        every = self.explanation.orders
+        counted = [order for order in every if is_counted(order, self.policy)]
+        if counted:
+            yield self.say("counted.heading")
+            yield from map(self._counted, counted)
+        left_out = [order for order in every if not is_counted(order, self.policy)]
+        if left_out:
+            yield self.say("not_counted.heading")
+            yield from map(self._left_out, left_out)
+
+    def _counted(self, order: OrderUse) -> Message:
+        if order.use in ("linked_return", "unlinked_return"):
+            reason = self.say(f"use.{order.use}")
+            return self.say("counted.back", **self._order(order), reason=reason)
+        windows = tuple(Label(name) for name in order.windows)
+        if order.left == order.amount:
+            return self.say("counted.sale", **self._order(order), windows=windows)
+        left = self.shower.money(order.left)
+        return self.say("counted.reduced", **self._order(order), windows=windows, left=left)
+
+    def _left_out(self, order: OrderUse) -> Message:
+        use = order.use if order.use not in ("sale", "unlinked_return") else "outside_windows"
+        return self.say("not_counted.order", **self._order(order), reason=self.say(f"use.{use}"))
+
+    def _order(self, order: OrderUse) -> dict[str, Parameter]:
+        name = self.say("no_order_id")
+        if order.order_id is not None:
+            name = self.say("order_id", id=str(order.order_id))
+        amount = self.shower.money(order.amount)
+        return {"order": name, "day": order.placed_on, "amount": amount}
+
+    # What would change it
+
+    def steps(self, *, up: bool) -> list[tuple[Decision, Flip]]:
+        """Return the nearest changes of one fact that lead to a higher (or lower) label."""
+        found: list[tuple[Decision, Flip]] = []
+        for decision in self.results():
+            if decision.name != "grade" and self._has_grade():
+                continue  # the grade says it already
+            if decision.value is not None and self.holds(decision):
+                found += [(decision, flip) for flip in decision.flips if self._sensible(flip)]
+        found = [pair for pair in found if self._leads_up(*pair) is up]
+        return sorted(found, key=lambda pair: pair[1].steps)[:_MOST_STEPS]
+
+    def _leads_up(self, decision: Decision, flip: Flip) -> bool:
+        """Tell whether a change leads to a higher label; where there is no order, it does."""
+        field = self.policy.fields[decision.name]
+        if not field.ordered:
+            return True
+        order = field.categories
+        return order.index(str(flip.becomes)) > order.index(str(decision.value))
+
+    def _has_grade(self) -> bool:
+        return any(decision.name == "grade" for decision in self.explanation.decisions)
+
+    def _sensible(self, flip: Flip) -> bool:
+        """Tell whether something that may still happen could bring the change about."""
+        fact = self.policy.facts.get(flip.fact)
+        if fact is None or flip.becomes is None or fact.take in ("first", "days_since_first"):
+            return False
+        match flip.needed, flip.seen:
+            case datetime(), _:
+                return False
+            case date() as needed, date() as seen:
+                zone = ZoneInfo(self.policy.zone.name)
+                return seen < needed <= self.explanation.as_of.astimezone(zone).date()
+            case ((int() | Decimal() | Fraction()), (int() | Decimal() | Fraction())):
+                grows = fact.window is None and fact.take in _ONLY_GROWS
+                return not (grows and flip.needed < flip.seen)
+            case _:
+                return False
+
+    def step(self, key: str, decision: Decision, flip: Flip) -> Message:
+        return self.say(
+            key,
+            fact=Label(flip.fact),
+            needed=self.shower.shown(flip.fact, flip.needed),
+            seen=self.shower.shown(flip.fact, flip.seen),
+            name=Label(decision.name),
+            becomes=self.shower.shown(decision.name, flip.becomes),
+        )
+
+
+class _ToStaff(_Teller):
+    voice = "staff"
+
+    def messages(self) -> Iterator[Message]:
+        as_of = self.shower.shown("as_of", self.explanation.as_of)
+        yield self.say("heading", as_of=as_of, policy=self.explanation.policy_name)
+        for decision in self.results():
+            yield self.say("result", name=Label(decision.name), value=self.value_of(decision))
+        yield self.say("why.heading")
+        for decision in self.explanation.decisions:
+            yield from self._why(decision)
+        for key, up in (("up", True), ("down", False)):
+            steps = self.steps(up=up)
+            if steps:
+                yield self.say(f"{key}.heading")
+            yield from (self.step(f"{key}.step", *pair) for pair in steps)
+        yield from self.orders()
+
+    def _why(self, decision: Decision) -> Iterator[Message]:
+        name, value = Label(decision.name), self.value_of(decision)
+        if decision.source is not None:
+            yield from self._banded(decision, decision.source)
+        elif decision.parts:
+            yield self.say("why.sum", name=name, value=value)
+            yield from (self._term(*part) for part in decision.parts)
+        elif decision.conditions:
+            yield self.say("why.list", name=name, value=value)
+            yield from map(self._condition, decision.conditions)
+            if decision.conditions[-1].truth is not True:
+                yield self.say("why.otherwise", value=value)
+        else:
+            yield self.say("why.given", name=name, value=value)
+        if decision.changes_on is not None:
+            to = self.shower.shown(decision.name, decision.changes_to)
+            yield self.say("why.changes", day=decision.changes_on, value=to)
+
+    def _banded(self, decision: Decision, source: str) -> Iterator[Message]:
+        head: dict[str, Parameter] = {
+            "name": Label(decision.name),
+            "value": self.value_of(decision),
+            "source": Label(source),
+        }
+        band = decision.band
+        if band is None:
+            yield self.say("why.no_value", **head)
+            return
+        yield self.say("why.band", **head, seen=self.shower.shown(source, band.value))
+        yield self._edges(band, source)
+
+    def _edges(self, band: Band, source: str) -> Message:
+        days = "days_" if isinstance(band.value, date) else ""
+        lower = {
+            "lower": self.shower.shown(source, band.lower),
+            "above": self.shower.shown(source, band.margin_to_lower),
+        }
+        upper = {
+            "upper": self.shower.shown(source, band.upper),
+            "short": self.shower.shown(source, band.margin_to_upper),
+        }
+        if band.lower is None:
+            return self.say(f"why.{days}under", **upper)
+        if band.upper is None:
+            return self.say(f"why.{days}from", **lower)
+        return self.say(f"why.{days}between", **lower, **upper)
+
+    def _term(self, name: str, weight: int, value: Value) -> Message:
+        if not isinstance(value, int):
+            return self.say("why.no_term", name=Label(name))
+        return self.say(
+            "why.term", name=Label(name), points=value, weight=weight, product=weight * value
+        )
+
+    def _condition(self, trace: ConditionTrace) -> Message:
+        key = {True: "holds", False: "fails", None: "unknown"}[trace.truth]
+        seen = tuple(dict.fromkeys(self._seen(trace)))
+        if not seen:
+            return self.say(f"why.{key}", condition=trace.text)
+        return self.say(f"why.{key}_because", condition=trace.text, seen=seen)
+
+    def _seen(self, trace: ConditionTrace) -> Iterator[Message]:
+        for term in trace.terms:
+            yield from self._seen(term)
+        if trace.field is not None:
+            name = Label(trace.field)
+            if trace.hidden and trace.value is None:
+                yield self.say("why.hidden", name=name)
+            else:
+                yield self.say("why.seen", name=name, value=self.shower.shown(*_of(trace)))
+
+
+def _of(trace: ConditionTrace) -> tuple[str, Value]:
+    assert trace.field is not None  # as it names one
+    return trace.field, trace.value
+
+
+class _ToCustomer(_Teller):
+    voice = "customer"
+
+    def messages(self) -> Iterator[Message]:
+        zone = ZoneInfo(self.policy.zone.name)
+        yield self.say("heading", day=self.explanation.as_of.astimezone(zone).date())
+        yield from self._results()
+        yield from self._facts()
+        steps = [pair for pair in self.steps(up=True) if not self._keeps_quiet(*pair)]
+        if steps:
+            yield self.say("up.heading")
+        yield from (self.step("up.step", *pair) for pair in steps)
+        yield from self.orders()
+
+    def _results(self) -> Iterator[Message]:
+        said: set[Value] = set()
+        for decision in self.results():
+            if decision.value in (None, *said) or not self.holds(decision):
+                continue
+            said.add(decision.value)
+            yield self.say("result", name=Label(decision.name), value=self.value_of(decision))
+            if decision.changes_on is not None and not self._reveals_change(decision):
+                to = self.shower.shown(decision.name, decision.changes_to)
+                yield self.say("changes", day=decision.changes_on, value=to)
+
+    def _facts(self) -> Iterator[Message]:
+        shown = dict.fromkeys(decision.source for decision in self.explanation.decisions)
+        known = [name for name in shown if name in self.policy.facts]
+        known = [name for name in known if name and self.explanation.facts.get(name) is not None]
+        if known:
+            yield self.say("facts.heading")
+        for name in known:
+            value = self.shower.shown(str(name), self.explanation.facts[str(name)])
+            yield self.say("fact", name=Label(str(name)), value=value)
+
+    # What a customer must not be told
+
+    def _keeps_quiet(self, decision: Decision, flip: Flip) -> bool:
+        """Tell whether a step would give away an edge that the policy keeps internal."""
+        inner = self._between(decision.name, flip.fact)
+        return any(one.internal for one in self.explanation.decisions if one.name in inner)
+
+    def _reveals_change(self, decision: Decision) -> bool:
+        inner = self._rests_on(decision.name)
+        assert decision.changes_on is not None  # as there is a change
+        return any(
+            one.internal and one.changes_on is not None and one.changes_on <= decision.changes_on
+            for one in self.explanation.decisions
+            if one.name in inner
+        )
+
+    def _rests_on(self, name: str) -> set[str]:
+        """Return a decision and all decisions that it rests on."""
+        step = self.policy.step(name)
+        found = {name}
+        for need in step.needs if step is not None else ():
+            if self.policy.step(need) is not None:
+                found |= self._rests_on(need)
+        return found
+
+    def _between(self, name: str, fact: str) -> set[str]:
+        """Return the decisions through which a fact bears on a decision, itself included."""
+        inner = self._rests_on(name)
+        reached: set[str] = set()
+        for step in self.policy.steps:  # each after what it needs
+            if step.name in inner and reached & {*step.needs} | {fact} & {*step.needs}:
+                reached.add(step.name)
+        return reached
