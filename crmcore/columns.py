@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +74,7 @@ class Column:
         """Return one value as a Python object: exact, ``None`` when it is not known."""
         if self.known is not None and not self.known[row]:
             return None
-        value = self.values[row] if self.kind == "text" else self.values[row].item()
+        value: Any = self.values[row] if self.kind == "text" else self.values[row].item()
         match self.kind:
             case "money":
                 return _decimal(value, self.exponent)
@@ -86,9 +86,8 @@ class Column:
             case "instant":
                 return _EPOCH + timedelta(microseconds=value)
             case "label":
-                return self.categories[value]
-            case _:
-                return value  # type: ignore[no-any-return]  # ndarray.item() is Any
+                return self.categories[int(value)]
+        return cast(Value, value)
 
     def __iter__(self) -> Iterator[Value]:
         return (self[row] for row in range(len(self)))

@@ -20,7 +20,17 @@ __all__ = [
 
 
 class CrmcoreError(Exception):
-    """Root of every error that crmcore raises on purpose."""
+    """Root of every error that crmcore raises on purpose.
+
+    Examples
+    --------
+    >>> import crmcore as crm
+    >>> try:
+    ...     crm.presets.load("clasic")
+    ... except crm.CrmcoreError as error:
+    ...     print(type(error).__name__)
+    PolicyError
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,14 @@ class PolicyError(CrmcoreError, ValueError):
 
 
 class SourceError(PolicyError):
-    """A source file was refused; `problems` lists everything that is wrong with it."""
+    """A source file was refused; `problems` lists everything that is wrong with it.
+
+    Examples
+    --------
+    >>> print(SourceError([Problem("unknown_key", "no such key", path="colums")]))
+    1 problem in the source
+      colums: no such key [unknown_key]
+    """
 
     subject = "source"
 
@@ -111,6 +128,11 @@ class DataError(CrmcoreError, ValueError):
         How many rows are concerned.
     positions
         Positions (from 0, in the order given) of the first rows concerned.
+
+    Examples
+    --------
+    >>> print(DataError("times without a zone", column="placed_at", count=2, positions=[0, 4]))
+    times without a zone (column 'placed_at'); rows: 2; first at: 0, 4
     """
 
     def __init__(
@@ -138,15 +160,19 @@ class DataError(CrmcoreError, ValueError):
         return text
 
     def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions take their other attributes from the state on their own.
         state = {"column": self.column, "count": self.count, "positions": self.positions}
         return (type(self), (self.message,), state)
 
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
-
 
 class UnknownCustomerError(CrmcoreError, KeyError):
-    """The customer asked for is in neither table. The id itself is not repeated."""
+    """The customer asked for is in neither table. The id itself is not repeated.
+
+    Examples
+    --------
+    >>> print(UnknownCustomerError())
+    no such customer in the orders or the customers
+    """
 
     def __init__(self, message: str = "no such customer in the orders or the customers") -> None:
         super().__init__(message)

@@ -144,7 +144,7 @@ def spread(codes: Ints, values: Ints, groups: int) -> NDArray[np.float64]:
     The values are sorted within their group, and the squared deviations from the mean added from
     the smallest value to the largest.
     """
-    ordered, counts, starts = _sorted(codes, values, groups)
+    ordered, counts, _ = _sorted(codes, values, groups)
     total = add(codes, values, groups)
     mean = total / np.maximum(counts, 1)
     group = np.repeat(np.arange(groups), counts)
@@ -182,4 +182,3 @@ def _sorted(codes: Ints, values: Ints, groups: int) -> tuple[Ints, Ints, Ints]:
     ordered = values[np.lexsort((values, codes))]
     counts = count(codes, groups)
     return ordered, counts, np.cumsum(counts) - counts
-

@@ -77,9 +77,7 @@ def row_lists(
 
 
 @st.composite
-def _rows(
-    draw: st.DrawFn, as_of: date, columns: frozenset[str], by_line: bool
-) -> dict[str, Any]:
+def _rows(draw: st.DrawFn, as_of: date, columns: frozenset[str], by_line: bool) -> dict[str, Any]:
     negative = draw(st.integers(0, 3)) == 0
     amount = draw(st.sampled_from(AMOUNTS))
     row: dict[str, Any] = {
@@ -146,11 +144,11 @@ FACTS: tuple[tuple[str, dict[str, Any]], ...] = tuple(
 )
 FREQUENCIES = ([[1, 1], [2, 2], [3, 3], [4, 4], [6, 5]], [[1, 3], [2, 4], [3, 5]])
 CONDITIONS = (
-    "channel == \"web\"",
+    'channel == "web"',
     "promotion is known",
     "quantity >= 2",
-    "not (channel == \"app\" or quantity < 1)",
-    "channel in [\"web\", \"shop\"] and promotion is unknown",
+    'not (channel == "app" or quantity < 1)',
+    'channel in ["web", "shop"] and promotion is unknown',
 )
 
 
@@ -222,8 +220,8 @@ def policies(draw: st.DrawFn, as_of: date) -> dict[str, Any]:
         "segment": {
             "first": [
                 ["score >= 20 and not blocked", "core"],
-                ["grade in [\"silver\", \"gold\"]", "medal"],
-                ["mean_sale >= \"300.00\" or last_sale_on >= \"2024-01-01\"", "likely"],
+                ['grade in ["silver", "gold"]', "medal"],
+                ['mean_sale >= "300.00" or last_sale_on >= "2024-01-01"', "likely"],
             ],
             "unknown": draw(st.sampled_from(("skip", "default"))),
             "otherwise": "others",
@@ -266,7 +264,12 @@ def cases(draw: st.DrawFn) -> Case:
     policy = draw(policies(as_of))
     # A fact over a column that is not there is tested by hand: it is missing for everybody.
     asked = repr(policy["facts"])
-    names = {"quantity": "quantity", "line": "quantity", "product": "product_id", "category": "category"}
+    names = {
+        "quantity": "quantity",
+        "line": "quantity",
+        "product": "product_id",
+        "category": "category",
+    }
     names |= {"channel": "channel", "promotion": "promotion"}
     asked += "".join(f" '{name}'" for name in names if f"{name} " in asked)
     chosen |= {column for name, column in names.items() if f"'{name}'" in asked}

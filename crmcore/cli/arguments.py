@@ -56,6 +56,20 @@ examples:
       --language zh-CN --voice customer
   crmcore explain orders.csv --policy classic --from 2024-12-31 --to 2025-12-31 --customer C-17"""
 
+_RECONCILE: Final = """\
+Account for every row of a file of orders: excluded, set aside, orders, returns, sales, down to
+net sales, in rows and money, adding up to the minor unit. With --against: compare somebody
+else's figures of customers with ours, and say which other reading explains the differences."""
+_RECONCILE_MORE: Final = """\
+The file given with --against has the column customer_id and any facts of the policy, such as
+sale_count or mean_sale. Differences end with exit status 1.
+
+examples:
+  crmcore reconcile orders.csv --source source.toml
+  crmcore reconcile orders.csv --source source.toml --by-month --format csv
+  crmcore reconcile orders.csv --source source.toml --policy classic --as-of 2025-12-31 \\
+      --against theirs.csv"""
+
 _CHECK: Final = """\
 Load a policy and say everything that is wrong with it, or what it does. Findings, such as a
 grade that no total can reach, end with exit status 1."""
@@ -79,6 +93,8 @@ def parser() -> argparse.ArgumentParser:
     _demo(command("demo", "the whole job on sample data, with an HTML page", _DEMO, _DEMO_MORE))
     _score(command("score", "one row per customer from a file of orders", _SCORE, _SCORE_MORE))
     _explain(command("explain", "why one customer has their result", _EXPLAIN, _EXPLAIN_MORE))
+    text = "the ladder from raw rows to net sales"
+    _reconcile(command("reconcile", text, _RECONCILE, _RECONCILE_MORE))
     _check(command("check", "what a policy does, and what is wrong", _CHECK, _CHECK_MORE))
     preset = command("preset", "the policies that come with crmcore", "Policies to start from.")
     _preset(preset.add_subparsers(dest="action", required=True, metavar="ACTION"))
@@ -147,6 +163,20 @@ def _explain(one: argparse.ArgumentParser) -> None:
     _add_language(one)
 
 
+def _reconcile(one: argparse.ArgumentParser) -> None:
+    _add_file_of_orders(one)
+    _add_source(one)
+    one.add_argument(
+        "--policy", metavar="P", help="which statuses are sales, whose months count: file or preset"
+    )
+    one.add_argument("--by-month", action="store_true", help="one row for each step and month")
+    one.add_argument(
+        "--against", metavar="F", help="a file of their figures, with --policy, --as-of"
+    )
+    one.add_argument("--as-of", metavar="D", type=_moment, help=f"for --against: {_DAY}")
+    one.add_argument("--format", choices=["json", "csv", "markdown"], help="write data, not tables")
+
+
 def _check(one: argparse.ArgumentParser) -> None:
     one.add_argument("policy", metavar="P", help="a policy file, or the name of a preset")
 
@@ -158,16 +188,19 @@ def _preset(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _add_orders(one: argparse.ArgumentParser) -> None:
-    one.add_argument(
-        "orders", metavar="ORDERS", help=".csv, .tsv (also .gz), .parquet, .arrow or .feather"
-    )
+    _add_file_of_orders(one)
     one.add_argument(
         "--policy", metavar="P", required=True, help="a policy file, or the name of a preset"
     )
 
 
-def _add_data(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--customers", metavar="C", help="a file of customers, column customer_id")
+def _add_file_of_orders(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "orders", metavar="ORDERS", help=".csv, .tsv (also .gz), .parquet, .arrow or .feather"
+    )
+
+
+def _add_source(one: argparse.ArgumentParser) -> None:
     one.add_argument("--source", metavar="S", help="a source file: how the orders are to be read")
     one.add_argument(
         "--map",
@@ -177,6 +210,11 @@ def _add_data(one: argparse.ArgumentParser) -> None:
         default=[],
         help="the standard column NAME is called THEIRS in the file; may be repeated",
     )
+
+
+def _add_data(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--customers", metavar="C", help="a file of customers, column customer_id")
+    _add_source(one)
     one.add_argument(
         "--last-evaluated",
         metavar="D",

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from crmcore.cli.statuses import FINE, UsageError
-from crmcore.cli.terminal import bar, console_on, heading, table
+from crmcore.cli.terminal import bar, console_on, heading, print_lines, table
 from crmcore.columns import Value
 from crmcore.evaluation import evaluate
 from crmcore.policy import load_policy
@@ -19,7 +19,7 @@ from crmcore.records.orders import OrderTable
 from crmcore.records.source import Source
 from crmcore.report import DemoPage, render_demo, texts
 from crmcore.report.figures import NET_SALES
-from crmcore.report.page import Texts, shown, told, words
+from crmcore.report.page import rung, shown, told, words
 from crmcore.sample import sample_shop
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ def demo(arguments: argparse.Namespace) -> int:
     console = console_on(sys.stdout)
     page, reading, evaluating = _evaluated(arguments.customers)
     html = render_demo(page, arguments.language)
-    _print_intake(console, page, t)
+    _print_intake(console, page, arguments.language)
     _print_findings(console, page, arguments.language)
     _print_classes(console, page, arguments.language)
     for person in page.people:
         why = t["people"][person.why]
         heading(console, t["terminal"]["customer"].format(customer=person.customer_id, why=why))
-        0 and console.print(person.explanation.text(language=arguments.language, voice="staff"))
+        print_lines(console, person.explanation.text(arguments.language))
     console.print()
     times = {"reading": f"{reading:.3f}", "evaluating": f"{evaluating:.3f}"}
     console.print(t["terminal"]["took"].format(customers=f"{len(page.result):,}", **times))
@@ -95,28 +95,25 @@ def _evaluated(customers: int) -> tuple[DemoPage, float, float]:
     return page, read - started, done - read
 
 
-def _print_intake(console: Console, page: DemoPage, t: Texts) -> None:
-    policy, steps = page.result.policy, tuple(page.ladder.rows())
+def _print_intake(console: Console, page: DemoPage, language: str) -> None:
+    t, policy, steps = texts(language), page.result.policy, tuple(page.ladder.rows())
     rows, customers = f"{steps[0]['rows']:,}", f"{page.figures.customers:,}"
     console.print(t["terminal"]["made"].format(rows=rows, customers=customers), style="bold")
     heading(console, t["terminal"]["ladder"])
     lines = [
-        (_step(step, t), shown(step["rows"] or "", policy), shown(step["amount"], policy))
+        (
+            _indented(step, language),
+            shown(step["rows"] or "", policy),
+            shown(step["amount"], policy),
+        )
         for step in steps
     ]
     money = f"{t['intake']['amount']}, {policy.currency.code}"
     console.print(table([t["intake"]["step"], t["intake"]["rows"], money], lines, right=(1, 2)))
 
 
-def _step(step: Mapping[str, Value], t: Texts) -> str:
-    """Return the name of a step of the ladder; changes are indented and say why."""
-    name = t["steps"][str(step["step"])]
-    if step["kind"] == "level":
-        return name
-    if step["kind"] == "part" or step["reason"] is None:
-        return f"  {name}"
-    reason = str(step["reason"])
-    return f"  {name}: {t['reasons'].get(reason, reason)}"
+def _indented(step: Mapping[str, Value], language: str) -> str:
+    return rung(step, language) if step["kind"] == "level" else f"  {rung(step, language)}"
 
 
 def _print_findings(console: Console, page: DemoPage, language: str) -> None:

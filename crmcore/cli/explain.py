@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from contextlib import suppress
 from datetime import date
 from uuid import UUID
 
 from crmcore.cli.inputs import Inputs, read_inputs
 from crmcore.cli.statuses import FINE, UsageError
+from crmcore.cli.terminal import console_on, print_lines
 from crmcore.errors import UnknownCustomerError
 from crmcore.evaluation import Evaluation
 from crmcore.records.ids import Id
@@ -31,7 +33,8 @@ def explain(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         print(json.dumps(explanation.to_dict(), indent=2, ensure_ascii=False))
     else:
-        print(explanation.text(language=arguments.language, voice=arguments.voice))
+        text = explanation.text(arguments.language, voice=arguments.voice)
+        print_lines(console_on(sys.stdout), text)
     return FINE
 
 

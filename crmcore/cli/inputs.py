@@ -23,7 +23,15 @@ from crmcore.records.orders import OrderTable
 from crmcore.records.raw import Raw
 from crmcore.records.source import Columns, Source, load_source
 
-__all__ = ["Inputs", "policy_named", "read_inputs"]
+__all__ = [
+    "Inputs",
+    "about",
+    "policy_named",
+    "read_columns",
+    "read_inputs",
+    "read_orders",
+    "source_named",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,22 +85,30 @@ def read_inputs(arguments: argparse.Namespace) -> Inputs:
         What was refused, with the name of the file.
     """
     policy = policy_named(arguments.policy)
-    source = _source(arguments, policy)
-    with _about(arguments.orders):
-        orders = OrderTable.from_raw(_columns(arguments.orders), source)
+    source = source_named(arguments, policy)
+    orders = read_orders(arguments.orders, source)
     customers = None
     if arguments.customers is not None:
-        with _about(arguments.customers):
-            raw = _named_alike(_columns(arguments.customers), source)
+        with about(arguments.customers):
+            raw = _named_alike(read_columns(arguments.customers), source)
             customers = CustomerTable.from_raw(raw)
     return Inputs(policy, source, orders, customers, arguments)
 
 
-def _source(arguments: argparse.Namespace, policy: Policy) -> Source:
-    if arguments.source is None:
+def read_orders(file: str, source: Source) -> OrderTable:
+    """Return the orders in a file; raises `DataError` with its name."""
+    with about(file):
+        return OrderTable.from_raw(read_columns(file), source)
+
+
+def source_named(arguments: argparse.Namespace, policy: Policy | None) -> Source:
+    """Return the source file's source, or one in the policy's zone and currency."""
+    if arguments.source is not None:
+        given = load_source(Path(arguments.source))
+    elif policy is not None:
         given = Source(zone=policy.zone.name, currency=policy.currency)
     else:
-        given = load_source(Path(arguments.source))
+        raise UsageError("give --source S, or --policy P for its currency and zone")
     return _mapped(given, dict(arguments.map)) if arguments.map else given
 
 
@@ -112,7 +128,8 @@ def _mapped(source: Source, names: Mapping[str, str]) -> Source:
         raise SourceError([replace(one, file="--map") for one in error.problems]) from None
 
 
-def _columns(name: str) -> Mapping[str, Raw]:
+def read_columns(name: str) -> Mapping[str, Raw]:
+    """Return the columns of a file, showing how far it is read."""
     path = Path(name)
     if not path.exists():
         raise DataError("no such file")
@@ -131,7 +148,7 @@ def _named_alike(raw: Mapping[str, Raw], source: Source) -> Mapping[str, Raw]:
 
 
 @contextmanager
-def _about(file: str) -> Iterator[None]:
+def about(file: str) -> Iterator[None]:
     """Say of which file a refusal speaks."""
     try:
         yield

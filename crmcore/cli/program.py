@@ -81,6 +81,8 @@ def _run(arguments: argparse.Namespace) -> int:
             from crmcore.cli.score import score as command
         case "explain":
             from crmcore.cli.explain import explain as command
+        case "reconcile":
+            from crmcore.cli.reconcile import reconcile as command
         case "check":
             from crmcore.cli.check import check as command
         case "preset":

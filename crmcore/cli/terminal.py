@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-__all__ = ["bar", "console_on", "heading", "plain", "progress", "table"]
+__all__ = ["bar", "console_on", "heading", "plain", "print_lines", "progress", "table"]
 
 Progress: TypeAlias = Callable[[int, int], None]
 
-_BAR_WIDTH: Final = 12
+_BAR_WIDTH: Final = 10
 
 
 def console_on(stream: TextIO) -> Console:
@@ -72,6 +72,12 @@ def heading(console: Console, text: str) -> None:
     """Print a heading after an empty line."""
     console.print()
     console.print(text, style="bold")
+
+
+def print_lines(console: Console, text: str) -> None:
+    """Print lines as they are, however long, without what could steer a terminal."""
+    for line in text.splitlines():
+        console.print(plain(line), soft_wrap=True)
 
 
 def plain(value: object) -> str:

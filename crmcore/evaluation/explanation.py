@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import TypedDict
 
@@ -47,7 +47,8 @@ class Decision:
     name, value
         Which decision, and what it came to; ``None`` when missing.
     source, band
-        For bands: the fact or score looked at, and where its value lies among the edges.
+        For bands: the fact or score looked at, and where its value lies among the edges. The
+        value of a personal attribute, and what would tell it, is left out.
     parts
         For sums: each score with its weight and points.
     conditions
@@ -168,9 +169,7 @@ def explain(subject: Subject) -> Explanation:
     changes = (
         {}
         if subject.orders is None
-        else first_changes(
-            policy, columns, subject.orders, timing, subject.last_evaluated_us
-        )
+        else first_changes(policy, columns, subject.orders, timing, subject.last_evaluated_us)
     )
     decisions = []
     for step in policy.steps:
@@ -182,7 +181,8 @@ def explain(subject: Subject) -> Explanation:
                 changes_on=changes_on,
                 changes_to=changes_to,
                 flips=flips.get(step.name, ()),
-                **_reasons(step, columns, timing, subject.last_evaluated_us),
+                internal=step.name in policy.internal,
+                **_reasons(step, policy, columns, timing, subject.last_evaluated_us),
             )
         )
     return Explanation(
@@ -204,12 +204,18 @@ class _Reasons(TypedDict, total=False):
 
 
 def _reasons(
-    step: object, columns: Mapping[str, Column], timing: Timing, last_evaluated_us: Ints | None
+    step: object,
+    policy: Policy,
+    columns: Mapping[str, Column],
+    timing: Timing,
+    last_evaluated_us: Ints | None,
 ) -> _Reasons:
     match step:
         case BandStep():
             moments = timing.of(windowed=step.windowed)
             band = step.bands.band_of(columns[step.source], 0, moments, timing.zone)
+            if band is not None and policy.fields[step.source].personal:
+                band = replace(band, value=None, margin_to_lower=None, margin_to_upper=None)
             return {"source": step.source, "band": band}
         case SumStep():
             parts = tuple((name, weight, columns[name][0]) for name, weight in step.weights)

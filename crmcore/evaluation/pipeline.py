@@ -81,11 +81,9 @@ def facts_of(policy: Policy, ledger: Ledger, timing: Timing) -> dict[str, Column
     if policy.returns == "refuse":
         _refuse_unlinked(ledger.now, timing.now.at)
         _refuse_unlinked(ledger.held, timing.held.at)
-    columns = {}
+    columns: dict[str, Column] = {}
     for orders, windowed in ((ledger.now, False), (ledger.held, True)):
-        facts = {
-            name: fact for name, fact in policy.facts.items() if bool(fact.window) is windowed
-        }
+        facts = {name: fact for name, fact in policy.facts.items() if bool(fact.window) is windowed}
         columns |= summarise(
             facts,
             orders,

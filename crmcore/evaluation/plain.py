@@ -49,14 +49,11 @@ class Plainly:
     def decision(self, decision: Decision) -> dict[str, object]:
         """Return a decision with its reasons."""
         name, source = decision.name, decision.source
-        band = (
-            None if decision.band is None or source is None else self._band(source, decision.band)
-        )
         return {
             "name": name,
             "value": self.value(name, decision.value),
             "source": source,
-            "band": band,
+            "band": None if decision.band is None else self._band(source or "", decision.band),
             "parts": [
                 {"name": part, "weight": weight, "points": self.value(part, points)}
                 for part, weight, points in decision.parts

@@ -21,13 +21,14 @@ from crmcore.evaluation.pipeline import (
     facts_of,
     spread_facts,
 )
+from crmcore.evaluation.review import review
 from crmcore.facts import FactTable
-from crmcore.findings import Finding, findings_of_intake
+from crmcore.findings import Finding
 from crmcore.policy import Policy
 from crmcore.records.customers import CustomerTable
 from crmcore.records.identity import IdentityMap
 from crmcore.records.ids import Id, Ids, locate
-from crmcore.records.orders import UNLINKED, OrderTable
+from crmcore.records.orders import OrderTable
 from crmcore.records.raw import RawValues
 from crmcore.timing import Timing
 
@@ -199,6 +200,18 @@ def evaluate(
     Notes
     -----
     Cost: a few passes over the orders; memory for a few integers a row while it runs.
+
+    Examples
+    --------
+    >>> import crmcore as crm
+    >>> source = crm.Source(zone="Asia/Shanghai", currency={"code": "CNY", "exponent": 2})
+    >>> orders = crm.OrderTable.from_arrays({
+    ...     "order_id": [1, 2], "customer_id": ["C1", "C2"],
+    ...     "placed_at": ["2025-03-01", "2024-01-15"], "amount": ["300.00", "80.00"],
+    ... }, source)
+    >>> result = evaluate(crm.presets.load("classic"), orders, as_of=date(2025, 4, 1))
+    >>> result.columns["class"].to_list()
+    ['bronze', 'no_order']
     """
     zone = policy.zone
     now = moments(as_of, zone)
@@ -218,7 +231,7 @@ def evaluate(
     facts = spread_facts(policy, of_orders, population.of_orders, len(population))
     facts |= attributes_of(policy, customers, population)
     columns = decide(policy, facts, len(population), timing, last)
-    findings = _findings(policy, orders, customers, population, timing, known_us)
+    findings = review(policy, orders, customers, population, timing, known_us)
     return Evaluation(
         policy, population.ids, _in_order(columns), timing, known_us, last, findings, orders
     )
@@ -251,18 +264,25 @@ def evaluate_facts(
     --------
     >>> import crmcore as crm
     >>> policy = crm.presets.load("classic")
-    >>> result = crm.evaluate_facts(policy, {
-    ...     "customer_id": ["C1"], "last_sale_on": [date(2025, 2, 1)], "sale_count": [5],
-    ...     "mean_sale": ["300.00"], "order_count": [5], "orders_ever": [5],
-    ...     "first_order_at": ["2024-06-01T00:00:00+08:00"], "blocked": [False],
-    ... }, as_of=date(2025, 4, 1))
+    >>> result = crm.evaluate_facts(
+    ...     policy,
+    ...     {
+    ...         "customer_id": ["C1"],
+    ...         "last_sale_on": [date(2025, 2, 1)],
+    ...         "sale_count": [5],
+    ...         "mean_sale": ["300.00"],
+    ...         "order_count": [5],
+    ...         "orders_ever": [5],
+    ...         "first_order_at": ["2024-06-01T00:00:00+08:00"],
+    ...         "blocked": [False],
+    ...     },
+    ...     as_of=date(2025, 4, 1),
+    ... )
     >>> result["C1"]["score"], result["C1"]["class"]
     (24, 'silver')
     """
     if not isinstance(facts, FactTable):
-        fields = {
-            name: policy.fields[name] for name in (*policy.facts, *policy.attributes)
-        }
+        fields = {name: policy.fields[name] for name in (*policy.facts, *policy.attributes)}
         facts = FactTable.from_arrays(facts, fields)
     now = moments(as_of, policy.zone)
     timing = Timing(policy.zone, now, policy.evaluation.held(now, policy.zone))
@@ -299,6 +319,23 @@ def evaluate_customer(
     -------
     Evaluation
         With one row.
+
+    Raises
+    ------
+    UnknownCustomerError
+        When an order belongs to another customer.
+
+    Examples
+    --------
+    >>> import crmcore as crm
+    >>> from datetime import UTC
+    >>> customer = crm.Customer(customer_id="C1")
+    >>> order = crm.Order(order_id=1, customer_id="C1", amount="300.00",
+    ...                   placed_at=datetime(2025, 3, 1, tzinfo=UTC))
+    >>> policy = crm.presets.load("classic")
+    >>> result = evaluate_customer(policy, customer, [order], as_of=date(2025, 4, 1))
+    >>> result["C1"]["score"]
+    16
     """
     table = OrderTable.from_models(orders, currency=policy.currency)
     if len(table.customer_ids) and table.customer_ids.tolist() != [customer.customer_id]:
@@ -330,41 +367,3 @@ def _in_order(columns: Mapping[str, Column]) -> dict[str, Column]:
     """Return the decisions first, the class before all."""
     leading = [name for name in _LEADING if name in columns]
     return {name: columns[name] for name in leading} | dict(columns)
-
-
-def _findings(
-    policy: Policy,
-    orders: OrderTable,
-    customers: CustomerTable | None,
-    population: Population,
-    timing: Timing,
-    known_us: int | None,
-) -> tuple[Finding, ...]:
-    found: list[tuple[str, int]] = []
-    if policy.notes.minimum_customers is not None:
-        ordering = len(orders.customer_ids)
-        if ordering < policy.notes.minimum_customers:
-            found.append(("scheme_condition_not_met", ordering))
-    now = int(timing.now.at.max())
-    late = int(np.count_nonzero(orders.placed_us > now))
-    if known_us is None and late:
-        found.append(("as_known_now", len(orders)))
-    unlinked = orders.return_rows[orders.sale_of == UNLINKED]
-    found.append(("orders_after_as_of", late))
-    found.append(("unlinked_returns", int(np.count_nonzero(orders.placed_us[unlinked] <= now))))
-    if customers is not None:
-        unregistered = len(population) - len(customers)
-        found.append(("customers_not_registered", unregistered))
-        if _of_different_kinds(orders.customer_ids, customers.ids):
-            found.append(("ids_of_different_kinds", unregistered))
-    return (
-        *(Finding(code, count) for code, count in found if count or code.startswith("scheme")),
-        *findings_of_intake(orders.intake),
-    )
-
-
-def _of_different_kinds(left: Ids, right: Ids) -> bool:
-    if len(left) == 0 or len(right) == 0:
-        return False
-    kinds = [set(map(type, ids[:1].tolist() + ids[-1:].tolist())) for ids in (left, right)]
-    return kinds[0].isdisjoint(kinds[1])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from crmcore.bands import Band
-from crmcore.columns import Value
+from crmcore.columns import Value, floor_decimal
 from crmcore.conditions import ConditionTrace
 from crmcore.evaluation.usage import OrderUse, is_counted
 from crmcore.evaluation.variation import Flip
@@ -236,6 +236,9 @@ class _ToStaff(_Teller):
         if band is None:
             yield self.say("why.no_value", **head)
             return
+        if self.policy.fields[source].personal:
+            yield self.say("why.hidden_band", **head)
+            return
         yield self.say("why.band", **head, seen=self.shower.shown(source, band.value))
         yield self._edges(band, source)
 
@@ -247,13 +250,20 @@ class _ToStaff(_Teller):
         }
         upper = {
             "upper": self.shower.shown(source, band.upper),
-            "short": self.shower.shown(source, band.margin_to_upper),
+            "short": self._up(self.shower.shown(source, band.margin_to_upper)),
         }
         if band.lower is None:
             return self.say(f"why.{days}under", **upper)
         if band.upper is None:
             return self.say(f"why.{days}from", **lower)
         return self.say(f"why.{days}between", **lower, **upper)
+
+    def _up(self, margin: Parameter) -> Parameter:
+        """Return a margin rounded up, as a value rounded down falls short by so much more."""
+        if not isinstance(margin, Money):
+            return margin
+        short = floor_decimal(-Fraction(margin.amount), margin.exponent)
+        return self.shower.money(-short)
 
     def _term(self, name: str, weight: int, value: Value) -> Message:
         if not isinstance(value, int):

@@ -10,7 +10,7 @@ from decimal import Decimal
 import numpy as np
 
 from crmcore.calendars import day_number
-from crmcore.columns import Column, Ints, Value
+from crmcore.columns import Column, Ints, Mask, Value
 from crmcore.conditions import thresholds
 from crmcore.evaluation.pipeline import decide
 from crmcore.policy import Policy
@@ -93,6 +93,8 @@ def _trials(policy: Policy, columns: Mapping[str, Column], timing: Timing) -> It
         for fact, value, divisor in _edges_of(step, columns, timing):
             edges.setdefault(fact, set()).add((value, divisor))
     for fact, values in edges.items():
+        if policy.fields[fact].personal:
+            continue  # a flip would show its value
         column = columns[fact]
         seen = column.values[0].item()
         own = int(column.divisor[0]) if column.divisor is not None else 1
@@ -190,9 +192,8 @@ def _pretend(
     return pretended
 
 
-def differs(then: Column, now: Column) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def differs(then: Column, now: Column) -> Mask:
     """Return where a column differs from the one value of another of the same decision."""
     known_then, known_now = then.is_known(), bool(now.is_known()[0])
-    return (known_then != known_now) | (known_then & known_now & (then.values != now.values[0]))
-
-
+    result: Mask = (known_then != known_now) | (known_then & (then.values != now.values[0]))
+    return result

@@ -7,4 +7,13 @@ from crmcore.facts.selection import Books, row_fields
 from crmcore.facts.spec import USUAL_FACTS, Fact, MergeKind
 from crmcore.facts.table import FactTable
 
-__all__ = ["USUAL_FACTS", "Books", "Fact", "FactTable", "MergeKind", "row_fields", "scatter", "summarise"]
+__all__ = [
+    "USUAL_FACTS",
+    "Books",
+    "Fact",
+    "FactTable",
+    "MergeKind",
+    "row_fields",
+    "scatter",
+    "summarise",
+]

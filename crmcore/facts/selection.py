@@ -15,7 +15,8 @@ from crmcore.columns import Column, Ints, Mask
 from crmcore.conditions import Condition, FieldType, bind, evaluate, names
 from crmcore.errors import DataError, PolicyError
 from crmcore.facts.spec import Fact
-from crmcore.records.orders import RETURN, UNLINKED, WITHDRAWN, Dimension, OrderTable
+from crmcore.records.lines import Dimension
+from crmcore.records.orders import RETURN, UNLINKED, WITHDRAWN, OrderTable
 from crmcore.records.reading import STATUSES
 from crmcore.timing import Timing
 
@@ -100,9 +101,7 @@ class Books:
         bound, problems = bind(fact.where, row_fields(fact.of, exponent), "where")
         if bound is None:
             raise PolicyError(problems)
-        columns = {
-            name: self._row_column(name, fact, selection) for name in names(fact.where)
-        }
+        columns = {name: self._row_column(name, fact, selection) for name in names(fact.where)}
         return selection.where(evaluate(bound, columns, len(selection.codes)).true)
 
     def sold(self, window: str | None) -> Selection:
@@ -287,4 +286,3 @@ def _column(
     if kind == "money":
         return Column("money", picked, known, exponent=orders.currency.exponent)
     return Column("int", picked, known)
-

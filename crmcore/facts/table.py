@@ -9,6 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crmcore import kernels
 from crmcore.calendars import day_number, instant_us
@@ -40,7 +41,8 @@ class FactTable:
     >>> from crmcore.conditions import FieldType
     >>> facts = FactTable.from_arrays(
     ...     {"customer_id": ["C1"], "mean_sale": ["300.00"], "sale_count": [5]},
-    ...     {"mean_sale": FieldType("ratio", exponent=2), "sale_count": FieldType("int")})
+    ...     {"mean_sale": FieldType("ratio", exponent=2), "sale_count": FieldType("int")},
+    ... )
     >>> facts.columns["mean_sale"][0], len(facts)
     (Fraction(300, 1), 1)
     """
@@ -85,13 +87,13 @@ class FactTable:
         }
         return cls(distinct, read)
 
-    def to_arrays(self) -> dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]:
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return arrays that `from_arrays` reads back to the same facts, bit for bit.
 
         Money is whole minor units over a power of ten as `Decimal`; an exact ratio is two
         columns; labels and text are objects, ``None`` where missing.
         """
-        arrays: dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]] = {"customer_id": self.ids}
+        arrays: dict[str, NDArray[np.generic]] = {"customer_id": self.ids}
         for name, column in self.columns.items():
             if column.kind == "ratio" and column.divisor is not None:
                 arrays[name] = np.ma.masked_array(column.values, ~column.is_known())
@@ -150,7 +152,7 @@ def _of_objects(name: str, raw: Raw, known: Mask | None, field: FieldType) -> Co
     if any(abs(int(one)) > kernels.INT64_MAX for one in (*top, *bottom)):
         raise _wrong(name, field)
     dtype = {"float": np.float64, "bool": np.bool_}.get(field.kind, np.int64)
-    column = np.array([*top, 0], dtype)[codes]
+    column: NDArray[np.generic] = np.array([*top, 0], dtype)[codes]
     divisor = np.array([*bottom, 1], np.int64)[codes] if field.kind == "ratio" else None
     return Column(field.kind, column, known, divisor, field.exponent, field.categories)
 
@@ -199,7 +201,7 @@ def _exact(value: object, field: FieldType) -> int | Fraction:
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal | float):
         raise TypeError
     number = Fraction(repr(value) if isinstance(value, float) else str(value))
-    scaled = number * 10**field.exponent
+    scaled: Fraction = number * int(10**field.exponent)
     if field.kind == "ratio":
         return scaled
     if scaled.denominator != 1:

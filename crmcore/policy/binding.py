@@ -117,6 +117,7 @@ class _Binder:
         types = {name: fact.field_type(name, exponent) for name, fact in self.known_facts.items()}
         self.types.update({**types, **self.attributes})
         steps = tuple(step for name in self._order() if (step := self._step(name)) is not None)
+        self._check_internal()
         asked = dict.fromkeys([*self.document.facts, *sorted(self.used)])
         facts = {name: self.known_facts[name] for name in asked}
         chosen = {name: types[name] for name in facts}
@@ -158,6 +159,14 @@ class _Binder:
             if fact.where is not None:
                 fields = row_fields(fact.of, self.document.currency.exponent)
                 self.problems += bind(fact.where, fields, f"{path}.where")[1]
+
+    def _check_internal(self) -> None:
+        decisions = {**self.scores, **self.labels}
+        for at, name in enumerate(self.document.internal):
+            if name not in decisions and name not in self.broken:
+                suggestion = self._nearest(name, decisions)
+                message = "no such score or decision"
+                self._problem("unknown_name", message, f"internal.{at}", name, suggestion)
 
     def _order(self) -> list[str]:
         """Return the names of scores and decisions, each after those that it needs."""

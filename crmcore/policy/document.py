@@ -183,6 +183,9 @@ class Document(BaseModel):
         An ordered label over a score.
     class_, segment, stage
         First-match lists of conditions (key ``class``).
+    internal
+        The scores and decisions whose edges are not for customers: what is said to a customer
+        gives none of them away.
     labels
         Wording of identifiers, by language.
     notes
@@ -214,6 +217,7 @@ class Document(BaseModel):
     class_: FirstMatch | None = Field(None, alias="class")
     segment: FirstMatch | None = None
     stage: FirstMatch | None = None
+    internal: Annotated[tuple[Identifier, ...], AfterValidator(_distinct)] = ()
     labels: Mapping[Language, Mapping[Identifier, Wording]] = Field(default_factory=dict)
     notes: Notes = Field(default_factory=Notes)
 

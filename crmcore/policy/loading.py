@@ -111,6 +111,7 @@ def _build(chain: list[Text], scorers: Mapping[str, Scorer]) -> Policy:
                 attributes=bindings.attributes,
                 fields=bindings.fields,
                 steps=bindings.steps,
+                internal=frozenset(document.internal),
                 labels=document.labels,
                 notes=document.notes,
                 document=table,

@@ -52,6 +52,8 @@ class Policy:
         and ``as_of``, ``last_evaluated_at``, ``blocked``, ``registered_on``.
     steps
         Its decisions, each after what it needs.
+    internal
+        The scores and decisions whose edges are not for customers.
     labels
         Wording of identifiers, by language.
     notes
@@ -62,8 +64,9 @@ class Policy:
         The host's scorers it was loaded with.
     hash
         SHA-256, in hexadecimal, of all that decides: the facts, windows, scores, lists, zone and
-        so on, but not the policy's name and not the wording of its labels. Conditions count as
-        what they mean, not as they are spelled. The code of host scorers is not seen.
+        so on, but not the policy's name, what it keeps internal and the wording of its labels.
+        Conditions count as what they mean, not as they are spelled. The code of host scorers is
+        not seen.
 
     Examples
     --------
@@ -86,6 +89,7 @@ class Policy:
     attributes: Mapping[str, FieldType]
     fields: Mapping[str, FieldType] = field(repr=False)
     steps: tuple[Step, ...] = field(repr=False)
+    internal: frozenset[str] = field(repr=False)
     labels: Mapping[str, Mapping[str, str]] = field(repr=False)
     notes: Notes
     document: Table = field(repr=False)
@@ -153,7 +157,7 @@ def hash_of(document: Document, facts: Mapping[str, Fact]) -> str:
     """Return the hash of all that decides in a document, with the facts asked for."""
     options = _Dump(mode="json", by_alias=True, exclude_none=True)
     content = document.model_dump(
-        **options, exclude={"name", "extends", "labels", "facts", "scores"}
+        **options, exclude={"name", "extends", "internal", "labels", "facts", "scores"}
     )
     content["sale_statuses"].sort()
     content["facts"] = {name: fact.model_dump(**options) for name, fact in facts.items()}

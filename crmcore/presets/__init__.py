@@ -1,4 +1,13 @@
-"""The policies that come with the package, as files to read, to use and to extend."""
+"""The policies that come with the package, as files to read, to use and to extend.
+
+Examples
+--------
+>>> import crmcore as crm
+>>> crm.presets.names()
+('classic', 'rfm_r')
+>>> crm.presets.load("classic").label("gold", "zh-CN")
+'金'
+"""
 
 from __future__ import annotations
 

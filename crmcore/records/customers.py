@@ -14,7 +14,7 @@ from crmcore.calendars import day_number
 from crmcore.columns import Column, Ints, Kind, Mask
 from crmcore.errors import DataError
 from crmcore.records.ids import Ids, as_ids, bad_ids, code_ids
-from crmcore.records.intake import Intake, LeftOut
+from crmcore.records.intake import Intake, LeftOut, LeftOutKind
 from crmcore.records.raw import Raw, RawValues, raw_column
 from crmcore.records.rows import columns_of_rows
 
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CustomerTable"]
 
-_TRUE = frozenset({True, 1, "true", "True", "TRUE", "1", "yes"})
-_FALSE = frozenset({False, 0, "false", "False", "FALSE", "0", "no"})
+# 1 and 0 equal True and False, so the numbers are in here too.
+_TRUE: frozenset[object] = frozenset({True, "true", "True", "TRUE", "1", "yes"})
+_FALSE: frozenset[object] = frozenset({False, "false", "False", "FALSE", "0", "no"})
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CustomerTable:
     """Customers and their attributes in columns; make one with a ``from_`` method.
@@ -132,14 +135,11 @@ class CustomerTable:
         return None if raw is None else _column(name, raw, kind)
 
 
-def _leave_out(
-    entries: list[LeftOut], kind: str, reason: str, mask: Mask | None
-) -> None:
+def _leave_out(entries: list[LeftOut], kind: LeftOutKind, reason: str, mask: Mask | None) -> None:
     if mask is None or not mask.any():
         return
     where = np.flatnonzero(mask)
     positions = tuple(where[:5].tolist())
-    assert kind in ("quarantined", "collapsed")
     entries.append(LeftOut(kind, reason, len(where), 0, len(where), positions, {}))
 
 
@@ -184,7 +184,8 @@ def _column(name: str, raw: Raw, kind: Kind) -> Column:
         case ("decimal", "float"):
             return Column(kind, raw.values.astype(np.float64) / 10**raw.scale, known)
         case ("float", "int") if _whole(raw, known):
-            return Column(kind, np.where(known, raw.values, 0).astype(np.int64), known)
+            values = raw.values if known is None else np.where(known, raw.values, 0)
+            return Column(kind, values.astype(np.int64), known)
         case ("time", "date") if not raw.aware:
             days = raw.values.astype(np.int64) // 86_400_000_000
             return Column(kind, days, known)
@@ -206,7 +207,9 @@ def _of_text(name: str, raw: Raw, kind: Kind, known: Mask | None) -> Column:
     codes = raw.values.astype(np.int64)
     items = [None if item == "" else item for item in raw.categories.tolist()]
     if kind == "text" and all(isinstance(item, str | None) for item in items):
-        return Column(kind, np.append(raw.categories, None)[codes], known)
+        texts = np.empty(len(items) + 1, np.object_)
+        texts[:-1] = items
+        return Column(kind, texts[codes], known)
     if kind == "bool":
         truth = [item in _TRUE if item in _TRUE | _FALSE else None for item in items]
         if all(value is not None or item is None for value, item in zip(truth, items, strict=True)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,7 @@ class Draft:
 
 def take_rows(standard: Standard, rows: Mask | Ints) -> Standard:
     """Return the rows asked for, in that order."""
-    taken = {
+    taken: dict[str, Any] = {
         field.name: column[rows] if isinstance(column, np.ndarray) else column.take(rows)
         for field in fields(standard)
         if isinstance(column := getattr(standard, field.name), np.ndarray | Raw)
@@ -99,6 +100,7 @@ def take_rows(standard: Standard, rows: Mask | Ints) -> Standard:
 
 
 def dense(values: Ints) -> tuple[Ints, int]:
+    """Code values to dense integers: return the codes and how many there are."""
     codes, distinct = kernels.encode(values)
     return codes, len(distinct)
 
@@ -106,7 +108,7 @@ def dense(values: Ints) -> tuple[Ints, int]:
 def codes_of(column: NDArray[np.generic] | Raw) -> Ints:
     """Code the values of a column; missing is a value like any other."""
     values = column.values if isinstance(column, Raw) else column
-    codes = np.unique(values, return_inverse=True)[1].astype(np.int64, copy=False)
+    codes: Ints = np.unique(values, return_inverse=True)[1].astype(np.int64, copy=False)
     if isinstance(column, Raw) and column.missing is not None:
         codes = np.where(column.missing, 0, codes + 1)
     return codes

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +113,7 @@ def _folded(rows: Standard, piece: Ints, pieces: int, first: Ints) -> Standard:
         known = np.ones(rows.rows, np.bool_) if quantity_known is None else quantity_known
         quantity = kernels.add(piece, np.where(known, quantity, 0), pieces)
         quantity_known = kernels.count(piece[known], pieces) > 0
-    latest: Mapping[str, Ints] = {
+    latest: dict[str, Any] = {
         name: kernels.largest(piece, column, pieces)
         for name in ("status_us", "known_us")
         if (column := getattr(rows, name)) is not None

@@ -30,8 +30,9 @@ class IdentityMap:
     Examples
     --------
     >>> from datetime import datetime, UTC
-    >>> merged = IdentityMap.from_rows([
-    ...     ("guest-7", "C1", datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 1, 2, tzinfo=UTC))])
+    >>> merged = IdentityMap.from_rows(
+    ...     [("guest-7", "C1", datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 1, 2, tzinfo=UTC))]
+    ... )
     >>> len(merged)
     1
     """
@@ -82,11 +83,7 @@ class IdentityMap:
         target = np.arange(len(everybody))
         own = find_ids(self.ids, everybody)
         valid = np.flatnonzero((self.since_us <= as_of_us) & (self.known_us <= known_us))
-        order = valid[
-            np.lexsort(
-                (self.person[valid], self.known_us[valid], self.since_us[valid])
-            )
-        ]
+        order = valid[np.lexsort((self.person[valid], self.known_us[valid], self.since_us[valid]))]
         target[own[self.customer[order]]] = own[self.person[order]]
         roots = _roots(target)
         return everybody[roots[find_ids(ids, everybody)]]

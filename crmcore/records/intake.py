@@ -108,10 +108,7 @@ def left_out(
         exact_sum(money),
         int(np.count_nonzero(~known)),
         tuple(np.sort(positions)[:_POSITIONS].tolist()),
-        {
-            str(name): (int(rows[i]), exact_sum(money[codes == i]))
-            for i, name in enumerate(names)
-        },
+        {str(name): (int(rows[i]), exact_sum(money[codes == i])) for i, name in enumerate(names)},
     )
 
 

@@ -218,4 +218,5 @@ def _turns(customer: Ints) -> Ints:
         return customer
     start = np.append(True, customer[1:] != customer[:-1])
     first = np.flatnonzero(start)
-    return np.arange(len(customer)) - first[np.cumsum(start) - 1]
+    turns: Ints = np.arange(len(customer)) - first[np.cumsum(start) - 1]
+    return turns

@@ -59,8 +59,12 @@ class Order(BaseModel):
     Examples
     --------
     >>> from datetime import datetime, UTC
-    >>> Order(order_id=1, customer_id="C1", placed_at=datetime(2025, 3, 1, tzinfo=UTC),
-    ...       amount=Decimal("300.00")).status
+    >>> Order(
+    ...     order_id=1,
+    ...     customer_id="C1",
+    ...     placed_at=datetime(2025, 3, 1, tzinfo=UTC),
+    ...     amount=Decimal("300.00"),
+    ... ).status
     'delivered'
     """
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crmcore import kernels
 from crmcore.calendars import Zone, zone
 from crmcore.columns import Ints, Mask
 from crmcore.errors import DataError
 from crmcore.money import Currency, Rates
 from crmcore.records.ids import Id, Ids, as_ids, code_ids, locate
 from crmcore.records.intake import Intake
+from crmcore.records.lines import Dimension, LineColumns
 from crmcore.records.preparing import NO_LINK, Prepared, prepare
 from crmcore.records.raw import Raw, RawValues, raw_column
 from crmcore.records.reading import STATUSES, standardise
@@ -25,7 +25,7 @@ from crmcore.records.source import Source
 if TYPE_CHECKING:
     from crmcore.records.models import Order
 
-__all__ = ["RETURN", "UNLINKED", "WITHDRAWN", "Dimension", "LineColumns", "OrderTable", "relink"]
+__all__ = ["RETURN", "UNLINKED", "WITHDRAWN", "OrderTable", "relink"]
 
 RETURN = len(STATUSES)
 """Status code of a row that is a return."""
@@ -33,34 +33,6 @@ WITHDRAWN = RETURN + 1
 """Status code of a return that was cancelled or refused."""
 UNLINKED = -1
 _UNDONE = [STATUSES.index("cancelled"), STATUSES.index("refused")]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Dimension:
-    """What rows are sorted by, such as their channel: codes (-1: not stated) and the values."""
-
-    codes: Ints
-    values: tuple[object, ...]
-
-    def take(self, rows: Ints | Mask) -> Dimension:
-        """Return the rows asked for."""
-        return Dimension(self.codes[rows], self.values)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LineColumns:
-    """The lines of the orders. `row` is the order's row; ``None``: each order is one line."""
-
-    row: Ints | None
-    amount_minor: Ints
-    quantity: Ints | None
-    quantity_known: Mask | None
-    product: Dimension | None
-    category: Dimension | None
-
-    def rows(self) -> Ints:
-        """Return the order's row of each line."""
-        return np.arange(len(self.amount_minor)) if self.row is None else self.row
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +66,8 @@ class OrderTable:
     >>> source = Source(zone="UTC", currency={"code": "EUR", "exponent": 2})
     >>> rows = [("O1", "C1", "2025-03-01 10:00:00", "12.50"), ("O2", "C1", "2025-03-09", "8.00")]
     >>> orders = OrderTable.from_rows(
-    ...     rows, source, columns=("order_id", "customer_id", "placed_at", "amount"))
+    ...     rows, source, columns=("order_id", "customer_id", "placed_at", "amount")
+    ... )
     >>> len(orders), orders.amount_minor.tolist()
     (2, [1250, 800])
     """
@@ -160,9 +133,7 @@ class OrderTable:
         return cls.from_arrays(columns_of_rows(rows, columns), source, rates=rates)
 
     @classmethod
-    def from_frame(
-        cls, frame: object, source: Source, *, rates: Rates | None = None
-    ) -> OrderTable:
+    def from_frame(cls, frame: object, source: Source, *, rates: Rates | None = None) -> OrderTable:
         """Build from a pandas, polars, pyarrow or DuckDB frame, or any Arrow stream.
 
         Needs the extra ``crmcore[frames]``.
@@ -192,16 +163,9 @@ class OrderTable:
 
     def take(self, rows: Mask | Ints) -> OrderTable:
         """Return a table of some of the rows, in that order; links are found again."""
-        if rows.dtype == np.bool_:
-            rows = np.flatnonzero(rows)
-        place = np.full(len(self), -1, np.int64)
-        place[rows] = np.arange(len(rows))
-        taken = {
-            field.name: column[rows] if isinstance(column, np.ndarray) else column.take(rows)
-            for field in fields(self)
-            if field.name in _BY_ROW and (column := getattr(self, field.name)) is not None
-        }
-        return relink(replace(self, lines=_lines_at(self.lines, place, rows), **taken))
+        where = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64)
+        lines = self.lines.of_orders(where, len(self))
+        return relink(replace(self, lines=lines, **self._columns_at(where)))
 
     def repeat(self, times: int) -> OrderTable:
         """Return the table so many times over, for as many pretended customers in a row.
@@ -209,24 +173,26 @@ class OrderTable:
         All rows must belong to one customer: the copies are customers 0, 1, 2 …
         """
         size = len(self)
-        rows = np.tile(np.arange(size), times)
-        copy = np.repeat(np.arange(times), size)
         place = np.repeat(np.arange(times) * size, len(self.return_rows))
         sale_of = np.tile(self.sale_of, times)
-        taken = {
-            field.name: column[rows] if isinstance(column, np.ndarray) else column.take(rows)
-            for field in fields(self)
-            if field.name in _BY_ROW and (column := getattr(self, field.name)) is not None
+        columns = self._columns_at(np.tile(np.arange(size), times))
+        columns |= {
+            "customer_ids": np.arange(times),
+            "customer": np.repeat(np.arange(times), size),
+            "lines": self.lines.repeat(times, size),
+            "return_rows": np.tile(self.return_rows, times) + place,
+            "sale_of": np.where(sale_of < 0, UNLINKED, sale_of + place),
         }
-        taken["customer"] = copy
-        return replace(
-            self,
-            customer_ids=np.arange(times),
-            lines=_repeat_lines(self.lines, times, size),
-            return_rows=np.tile(self.return_rows, times) + place,
-            sale_of=np.where(sale_of < 0, UNLINKED, sale_of + place),
-            **taken,
-        )
+        return replace(self, **columns)
+
+    def _columns_at(self, rows: Ints) -> dict[str, Any]:
+        """Return the columns with one value a row, at the rows asked for."""
+        given = {name: getattr(self, name) for name in _BY_ROW}
+        return {
+            name: column[rows] if isinstance(column, np.ndarray) else column.take(rows)
+            for name, column in given.items()
+            if column is not None
+        }
 
     def of_customer(self, customer_id: Id) -> OrderTable:
         """Return the table of one customer's rows; empty when there are none."""
@@ -264,30 +230,27 @@ class OrderTable:
         return self if known.all() else self.take(known)
 
 
-_BY_ROW = frozenset(
-    {
-        "customer",
-        "placed_us",
-        "amount_minor",
-        "status",
-        "order_ids",
-        "order_code",
-        "return_of",
-        "status_us",
-        "known_us",
-        "known_until_us",
-        "quantity",
-        "quantity_known",
-        "channel",
-        "promotion",
-    }
+_BY_ROW = (
+    "customer",
+    "placed_us",
+    "amount_minor",
+    "status",
+    "order_ids",
+    "order_code",
+    "return_of",
+    "status_us",
+    "known_us",
+    "known_until_us",
+    "quantity",
+    "quantity_known",
+    "channel",
+    "promotion",
 )
 
 
 def _assemble(prepared: Prepared, currency: Currency, local: Zone) -> OrderTable:
     rows = prepared.rows
     customer, ids = _customers(rows.customer_id, rows.rows)
-    lines = prepared.lines
     notices = dict(prepared.intake.notices)
     table = OrderTable(
         currency=currency,
@@ -299,14 +262,7 @@ def _assemble(prepared: Prepared, currency: Currency, local: Zone) -> OrderTable
         status=_statuses(rows.status, rows.amount_minor),
         return_rows=np.empty(0, np.int64),
         sale_of=np.empty(0, np.int64),
-        lines=LineColumns(
-            lines.row,
-            lines.amount_minor,
-            lines.quantity,
-            lines.quantity_known,
-            _dimension(lines.product),
-            _dimension(lines.category),
-        ),
+        lines=LineColumns.of(prepared.lines),
         intake=prepared.intake,
         order_ids=rows.order_id,
         order_code=prepared.order,
@@ -316,8 +272,8 @@ def _assemble(prepared: Prepared, currency: Currency, local: Zone) -> OrderTable
         known_until_us=prepared.known_until_us,
         quantity=rows.quantity,
         quantity_known=rows.quantity_known,
-        channel=_dimension(rows.channel),
-        promotion=_dimension(rows.promotion),
+        channel=Dimension.of(rows.channel),
+        promotion=Dimension.of(rows.promotion),
     )
     returns, sale_of = _link(table)
     _notice(notices, "zero_amount", int(np.count_nonzero(rows.amount_minor == 0)))
@@ -382,44 +338,3 @@ def _link(table: OrderTable) -> tuple[Ints, Ints]:
     sale = np.where(known, row_of[np.where(known, named, -1)], UNLINKED)
     same = table.customer[np.where(sale < 0, 0, sale)] == table.customer[returns]
     return returns, np.where(same, sale, UNLINKED)
-
-
-def _dimension(raw: Raw | None) -> Dimension | None:
-    if raw is None:
-        return None
-    if raw.kind == "coded":
-        assert raw.categories is not None
-        codes = raw.values.astype(np.int64, copy=False)
-        values = tuple(raw.categories.tolist())
-    else:
-        distinct, codes = np.unique(raw.values, return_inverse=True)
-        values = tuple(distinct.tolist())
-    if raw.missing is not None:
-        codes = np.where(raw.missing, -1, codes)
-    return Dimension(codes, values)
-
-
-def _lines_at(lines: LineColumns, place: Ints, rows: Ints) -> LineColumns:
-    """Return the lines of the rows taken; `place` is the new position of each old row."""
-    if lines.row is None:
-        kept, row = rows, None
-    else:
-        kept = np.flatnonzero(place[lines.row] >= 0)
-        row = place[lines.row[kept]]
-    return LineColumns(
-        row,
-        lines.amount_minor[kept],
-        None if lines.quantity is None else lines.quantity[kept],
-        None if lines.quantity_known is None else lines.quantity_known[kept],
-        None if lines.product is None else lines.product.take(kept),
-        None if lines.category is None else lines.category.take(kept),
-    )
-
-
-def _repeat_lines(lines: LineColumns, times: int, orders: int) -> LineColumns:
-    size = len(lines.amount_minor)
-    kept = np.tile(np.arange(size), times)
-    whole = _lines_at(replace(lines, row=None), np.empty(0, np.int64), kept)
-    if lines.row is None:
-        return whole
-    return replace(whole, row=lines.row[kept] + np.repeat(np.arange(times) * orders, size))

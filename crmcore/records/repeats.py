@@ -100,7 +100,8 @@ def _versions(rows: Standard) -> Ints:
             column="version",
             count=len(where),
         )
-    return np.unique(rows.version.values, return_inverse=True)[1].astype(np.int64, copy=False)
+    ranks: Ints = np.unique(rows.version.values, return_inverse=True)[1].astype(np.int64)
+    return ranks
 
 
 def _content(rows: Standard) -> Ints:
@@ -110,8 +111,9 @@ def _content(rows: Standard) -> Ints:
         column = getattr(rows, field.name)
         if field.name in ("known_us", "version") or not isinstance(column, np.ndarray | Raw):
             continue
-        if field.name == "quantity" and rows.quantity_known is not None:
-            column = np.where(rows.quantity_known, column, 0)
+        if field.name == "quantity" and rows.quantity is not None:
+            known = rows.quantity_known
+            column = rows.quantity if known is None else np.where(known, rows.quantity, 0)
         codes = codes_of(column)
         content, _ = kernels.encode(content * (int(codes.max()) + 1) + codes)
     return content

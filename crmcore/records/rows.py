@@ -43,7 +43,7 @@ def columns_of_rows(
         return {name: [] for name in columns or ()}
     keyed = isinstance(first, Mapping)
     if columns is None:
-        if not keyed:
+        if not isinstance(first, Mapping):
             raise DataError("rows without names: say which columns they hold")
         columns = tuple(first)
     result: dict[str, list[object]] = {name: [] for name in columns}

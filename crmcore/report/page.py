@@ -24,12 +24,13 @@ from crmcore.policy import Policy
 from crmcore.report.figures import Figures, figures_of
 from crmcore.report.people import Person, telling_people
 from crmcore.report.tables import EdgeTable, edge_tables
+from crmcore.wording import Catalogue, Message
 from crmcore.workbench import Ladder, reconcile
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["DemoPage", "Texts", "render_demo", "shown", "texts", "told", "words"]
+__all__ = ["DemoPage", "Texts", "render_demo", "rung", "shown", "texts", "told", "words"]
 
 Texts: TypeAlias = Mapping[str, Mapping[str, str]]
 
@@ -95,6 +96,8 @@ def render_demo(page: DemoPage, language: str = "en") -> str:
     environment.filters["words"] = lambda name: words(name, page.result.policy, language)
     environment.filters["shown"] = lambda value: shown(value, page.result.policy)
     environment.filters["between"] = lambda band: between(band, page.result.policy, language)
+    environment.filters["rung"] = lambda step: rung(step, language)
+    environment.filters["use"] = lambda use: Catalogue().text(Message(f"staff.use.{use}"), language)
     environment.filters["finding"] = lambda finding: told(finding, language)
     template = environment.get_template("demo.html.jinja")
     return template.render(page=page, t=texts(language), language=language, version=__version__)
@@ -109,11 +112,16 @@ def texts(language: str) -> Texts:
 
 
 def words(name: str, policy: Policy, language: str) -> str:
-    """Return the policy's wording of a name, or else the page's own."""
-    wording = policy.label(name, language)
-    if wording != name:
-        return wording
-    return texts(language)["names"].get(name, name.replace("_", " "))
+    """Return the wording of a name: the page's own, the policy's, or that of all explanations."""
+    own = texts(language)["names"].get(name)
+    return Catalogue().name(name, language, policy.label) if own is None else own
+
+
+def rung(step: Mapping[str, Value], language: str) -> str:
+    """Return what a step of the ladder is, and for rows left out why."""
+    reason = str(step["reason"])
+    parameters = {"reason": texts(language)["reasons"].get(reason, reason)}
+    return Catalogue().text(Message(f"ladder.{step['step']}", parameters), language)
 
 
 def told(finding: Finding, language: str) -> str:

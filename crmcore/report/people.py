@@ -17,6 +17,7 @@ __all__ = ["Person", "Why", "telling_people"]
 Why: TypeAlias = Literal["near", "slipping"]
 
 _TRIED = 12
+_FEW_ORDERS = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +44,7 @@ def telling_people(result: Evaluation) -> tuple[Person, ...]:
     """Return up to two customers, the same ones for the same result.
 
     Both have a grade for their class. One has the fewest points to go to the next grade, and of
-    those the highest grade and the most sales. The other stands on the lower edge of a higher
+    those a short history and the highest grade. The other stands on the lower edge of a higher
     grade, and of a dozen such with the oldest last sale is the first to lose it.
     """
     step = result.policy.step("grade")
@@ -72,8 +73,8 @@ def _near(result: Evaluation, rows: Ints, score: Ints, place: Ints, edges: Ints)
     if len(rows) == 0:
         return None
     short = edges[place + 1] - score
-    count = cast(Ints, result.columns["sale_count"].values)[rows]
-    best = np.lexsort((rows, -count, -place, short))[0]
+    orders = cast(Ints, result.columns["orders_ever"].values)[rows]
+    best = np.lexsort((rows, orders, -place, orders > _FEW_ORDERS, short))[0]
     return _person(result, int(rows[best]), "near")
 
 

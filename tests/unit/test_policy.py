@@ -45,7 +45,7 @@ MISTAKES = {
         "windws = 1",
         "windws: there is no such key here; allowed: format, name, extends, zone, currency, "
         "sale_statuses, returns, evaluation, windows, attributes, facts, scores, grade, class, "
-        "segment, stage, labels, notes (did you mean 'windows'?) [unknown_key]",
+        "segment, stage, internal, labels, notes (did you mean 'windows'?) [unknown_key]",
     ),
     "unknown key of a fact": (
         'facts.f = { of = "sale", take = "count", wher = "quantity > 1" }',

@@ -1,0 +1,97 @@
+"""What the query cannot say yet: found, all of it, before anything is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Final
+
+from crmcore.conditions import (
+    Bound,
+    BoundBetween,
+    BoundCompare,
+    BoundIn,
+    BoundNot,
+    BoundTerms,
+)
+from crmcore.errors import Problem
+from crmcore.facts import Fact
+from crmcore.policy import Policy
+from crmcore.scoring import BandStep, SumStep
+from crmcore.segments import TableStep
+
+__all__ = ["TAKES", "problems_of"]
+
+TAKES: Final = (
+    *("count", "sum", "mean", "min", "max"),
+    *("first", "last", "days_since_first", "days_since_last"),
+)
+_DIALECTS: Final = ("duckdb",)
+# A ratio is compared by multiplying both sides; 128 bits hold the products of up to 2**40 rows.
+_NUMERATORS: Final = 2**87
+_DENOMINATORS: Final = 2**63
+
+
+def problems_of(policy: Policy, dialect: str) -> list[Problem]:
+    """Return everything in a policy that the query cannot say."""
+    problems = []
+    if dialect not in _DIALECTS:
+        problems.append(_problem("dialect", "this dialect", dialect, ", ".join(_DIALECTS)))
+    if policy.evaluation.every is not None:
+        every = policy.evaluation.every.text
+        problems.append(_problem("evaluation", "an evaluation that is held", every, "live"))
+    for name, fact in policy.facts.items():
+        problems += _of_fact(fact, f"facts.{name}")
+    for name, type_ in policy.attributes.items():
+        if name != "blocked":
+            problems.append(_problem(f"attributes.{name}", "this attribute", type_.kind, "blocked"))
+    for step in policy.steps:
+        problems += _of_step(step)
+    return problems
+
+
+def _problem(path: str, what: str, given: str, allowed: str | None = None) -> Problem:
+    return Problem("not_in_sql", f"{what} has no SQL form yet", path, given, allowed)
+
+
+def _of_fact(fact: Fact, path: str) -> Iterator[Problem]:
+    if fact.of == "line":
+        yield _problem(f"{path}.of", "a fact of lines", fact.of, "order, sale, return")
+    elif fact.take not in TAKES:
+        yield _problem(f"{path}.take", "this aggregate", fact.take, ", ".join(TAKES))
+    elif fact.measure != "value":
+        yield _problem(f"{path}.field", "this field", fact.measure, "value")
+    if fact.where is not None:
+        yield _problem(f"{path}.where", "a fact's own condition", "a condition")
+
+
+def _of_step(step: object) -> Iterator[Problem]:
+    match step:
+        case BandStep() | SumStep():
+            pass
+        case TableStep():
+            for row, condition in enumerate(step.table.conditions):
+                yield from _of_condition(condition, f"{step.table.path}.first.{row}")
+        case _:
+            name = getattr(step, "name", "")
+            yield _problem(f"scores.{name}", "a score by a host's scorer", "scorer")
+
+
+def _of_condition(bound: Bound, path: str) -> Iterator[Problem]:
+    match bound:
+        case BoundTerms():
+            for term in bound.terms:
+                yield from _of_condition(term, path)
+        case BoundNot():
+            yield from _of_condition(bound.term, path)
+        case BoundBetween():
+            yield from _of_condition(bound.low, path)
+            yield from _of_condition(bound.high, path)
+        case BoundIn() | BoundCompare() if bound.type.kind == "ratio":
+            edges = bound.edges if isinstance(bound, BoundIn) else [bound.edge]
+            if not all(isinstance(edge, Fraction) and _is_narrow(edge) for edge in edges):
+                yield _problem(path, "an edge with so many digits", bound.text)
+
+
+def _is_narrow(edge: Fraction) -> bool:
+    return abs(edge.numerator) < _NUMERATORS and edge.denominator < _DENOMINATORS
