@@ -173,7 +173,7 @@ def _reconcile(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--against", metavar="F", help="a file of their figures, with --policy, --as-of"
     )
-    one.add_argument("--as-of", metavar="D", type=_moment, help=f"for --against: {_DAY}")
+    one.add_argument("--as-of", metavar="D", type=_moment, help=f"with --against: {_DAY}")
     one.add_argument("--format", choices=["json", "csv", "markdown"], help="write data, not tables")
 
 

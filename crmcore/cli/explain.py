@@ -10,12 +10,14 @@ from contextlib import suppress
 from datetime import date
 from uuid import UUID
 
+from crmcore.calendars import moments
 from crmcore.cli.inputs import Inputs, read_inputs
 from crmcore.cli.statuses import FINE, UsageError
 from crmcore.cli.terminal import console_on, print_lines
 from crmcore.errors import UnknownCustomerError
-from crmcore.evaluation import Evaluation
-from crmcore.records.ids import Id
+from crmcore.evaluation import Change, Explanation, explain_change
+from crmcore.policy import Policy
+from crmcore.records.ids import Id, locate
 
 __all__ = ["explain", "id_of"]
 
@@ -26,19 +28,17 @@ def explain(arguments: argparse.Namespace) -> int:
     """Print the explanation of one customer, as text or as JSON."""
     _check_moments(arguments)
     inputs = read_inputs(arguments)
-    if arguments.as_of is None:
-        return _explain_change(inputs, arguments.before, arguments.after)
-    result = inputs.evaluate(arguments.as_of)
-    explanation = result.explain(id_of(arguments.customer, result))
+    customer_id = id_of(arguments.customer, inputs)
+    found = _explained(inputs, customer_id)
     if arguments.format == "json":
-        print(json.dumps(explanation.to_dict(), indent=2, ensure_ascii=False))
+        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
     else:
-        text = explanation.text(arguments.language, voice=arguments.voice)
+        text = found.text(arguments.language, voice=arguments.voice)
         print_lines(console_on(sys.stdout), text)
     return FINE
 
 
-def id_of(text: str, result: Evaluation) -> Id:
+def id_of(text: str, inputs: Inputs) -> Id:
     """Return the id that a text stands for: text, or a whole number or UUID where ids are such.
 
     Raises
@@ -51,12 +51,12 @@ def id_of(text: str, result: Evaluation) -> Id:
         readings.append(int(text))
     with suppress(ValueError):
         readings.append(UUID(text))
+    known = [inputs.orders.customer_ids]
+    if inputs.customers is not None:
+        known.append(inputs.customers.ids)
     for reading in readings:
-        try:
-            result.row_of(reading)
-        except UnknownCustomerError:
-            continue
-        return reading
+        if any(locate(reading, ids) >= 0 for ids in known):
+            return reading
     raise UnknownCustomerError
 
 
@@ -69,5 +69,26 @@ def _check_moments(arguments: argparse.Namespace) -> None:
     raise UsageError("explain: give --as-of D, or both --from D1 and --to D2")
 
 
-def _explain_change(inputs: Inputs, before: date, after: date) -> int:
-    raise UsageError("explain: --from and --to are not there yet")
+def _explained(inputs: Inputs, customer_id: Id) -> Explanation | Change:
+    arguments, policy = inputs.arguments, inputs.policy
+    if arguments.as_of is not None:
+        return inputs.evaluate(arguments.as_of).explain(customer_id)
+    before, after, last = arguments.before, arguments.after, arguments.last_evaluated
+    if _instant(before, policy) > _instant(after, policy):
+        raise UsageError("explain: --from is later than --to")
+    earlier = last is not None and _instant(last, policy) <= _instant(before, policy)
+    return explain_change(
+        policy,
+        inputs.orders,
+        inputs.customers,
+        customer_id=customer_id,
+        from_=before,
+        to=after,
+        last_evaluated_at=last,
+        last_evaluated_before=last if earlier else None,
+        known_at=inputs.known_at,
+    )
+
+
+def _instant(moment: date, policy: Policy) -> int:
+    return int(moments(moment, policy.zone).at[0])

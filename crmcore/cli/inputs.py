@@ -58,6 +58,14 @@ class Inputs:
         customers = 0 if self.customers is None else self.customers.intake.quarantined
         return self.orders.intake.quarantined + customers
 
+    @property
+    def known_at(self) -> datetime | None:
+        """The moment as of which the data is to be taken; a day means its end."""
+        moment: date | None = self.arguments.known_at
+        if moment is None or isinstance(moment, datetime):
+            return moment
+        return to_datetime(int(moments(moment, self.policy.zone).at[0]))
+
     def evaluate(self, as_of: date) -> Evaluation:
         """Return everybody's result as of one moment."""
         return evaluate(
@@ -65,7 +73,7 @@ class Inputs:
             self.orders,
             self.customers,
             as_of=as_of,
-            known_at=_instant(self.arguments.known_at, self.policy),
+            known_at=self.known_at,
             last_evaluated_at=self.arguments.last_evaluated,
         )
 
@@ -159,10 +167,3 @@ def about(file: str) -> Iterator[None]:
             count=error.count,
             positions=error.positions,
         ) from None
-
-
-def _instant(moment: date | None, policy: Policy) -> datetime | None:
-    """Return a moment as an instant: a day means its end in the policy's zone."""
-    if moment is None or isinstance(moment, datetime):
-        return moment
-    return to_datetime(int(moments(moment, policy.zone).at[0]))

@@ -7,15 +7,17 @@ import csv
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from crmcore.cli.inputs import about, policy_named, read_columns, source_named
+from crmcore.cli.rows import markdown
 from crmcore.cli.statuses import FINDINGS, FINE, UsageError
 from crmcore.cli.terminal import console_on, heading, plain, table
-from crmcore.columns import Column, Kind, Value
+from crmcore.columns import Column, Kind, Value, floor_decimal
 from crmcore.conditions import nearest
 from crmcore.errors import DataError
 from crmcore.facts import USUAL_FACTS
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["reconcile"]
 
 _READINGS_SHOWN: Final = 5
+_EXAMPLES_SHOWN: Final = 3
+_RATIO_DIGITS: Final = 4
 
 
 def reconcile(arguments: argparse.Namespace) -> int:
@@ -95,11 +99,10 @@ def _write_rows(rows: Sequence[Mapping[str, Value]], form: str) -> None:
     names = list(rows[0])
     cells = [["" if value is None else plain(value) for value in row.values()] for row in rows]
     if form == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows([names, *cells])
-        return
-    for line in [names, ["---"] * len(names), *cells]:
-        print("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |")
+        csv.writer(sys.stdout, lineterminator="\n").writerows([names, *cells])
+    else:
+        for line in markdown(names, cells):
+            print(line)
 
 
 # Their figures
@@ -141,8 +144,8 @@ def _values(name: str, raw: Raw) -> list[object]:
     known = None if raw.missing is None else ~raw.missing
     if raw.categories is not None:
         places = raw.values if known is None else np.where(known, raw.values, -1)
-        items: list[object] = np.append(raw.categories, None)[places].tolist()
-        return items
+        items: list[object] = [*raw.categories.tolist(), None]
+        return [items[place] for place in places.tolist()]
     kinds: Mapping[str, Kind] = {"decimal": "money", "time": "instant", "int": "int"}
     kinds = {**kinds, "float": "float", "bool": "bool", "date": "date"}
     column = Column(kinds[raw.kind], raw.values, known, exponent=raw.scale)
@@ -166,7 +169,7 @@ def _write_comparison(found: Comparison, ignored: Sequence[str], form: str | Non
     if not found.differing:
         console.print("Every figure agrees.")
         return
-    console.print(f"{found.differing:,} customers differ", style="bold")
+    console.print(f"Customers that differ: {found.differing:,}", style="bold")
     _print_differences(console, found)
     _print_readings(console, found)
 
@@ -175,14 +178,14 @@ def _print_differences(console: Console, found: Comparison) -> None:
     heading(console, "Differences")
     lines = [
         (
-            fact.fact,
-            f"{fact.differing:,}",
+            "" if at else fact.fact,
+            "" if at else f"{fact.differing:,}",
             plain(one.customer_id),
             _figure(one.ours),
             _figure(one.theirs),
         )
         for fact in found.facts
-        for one in fact.examples
+        for at, one in enumerate(fact.examples[:_EXAMPLES_SHOWN])
     ]
     titles = ["fact", "differ", "for example", "ours", "theirs"]
     console.print(table(titles, lines, right=(1, 3, 4)))
@@ -193,11 +196,11 @@ def _figure(value: Value) -> str:
         case None:
             return "–"
         case Fraction():
-            return f"{float(value):,.4f}"
-        case int():
-            return f"{value:,}"
+            return f"{floor_decimal(value, _RATIO_DIGITS):,}"
+        case bool() | datetime() | date() | str():
+            return plain(value)
         case _:
-            return str(value)
+            return f"{value:,}"
 
 
 def _print_readings(console: Console, found: Comparison) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from crmcore.frames import to_frame, write_file
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["check_path", "columns_of", "scores_of", "write_out", "write_rows"]
+__all__ = ["check_path", "columns_of", "markdown", "scores_of", "write_out", "write_rows"]
 
 _SUFFIXES: Final = (".csv", ".csv.gz", ".parquet", ".arrow", ".json")
 _BATCH: Final = 10_000
@@ -66,9 +67,9 @@ def write_out(result: Evaluation, name: str) -> None:
 
 def write_rows(result: Evaluation, form: str) -> None:
     """Write the rows to standard output as ``json``, ``csv``, ``parquet`` or ``markdown``."""
-    table = to_frame(columns_of(result), result.ids)
+    table = cast("pa.Table", to_frame(columns_of(result), result.ids))
     if form == "markdown":
-        for line in _markdown(table):
+        for line in markdown(table.column_names, _cells(table)):
             print(line)
         return
     if form == "parquet" and sys.stdout.isatty():
@@ -80,13 +81,13 @@ def write_rows(result: Evaluation, form: str) -> None:
             shutil.copyfileobj(written, sys.stdout.buffer)
 
 
-def _markdown(table: pa.Table) -> Iterator[str]:
-    yield _line(table.column_names)
-    yield _line(["---"] * table.num_columns)
+def markdown(names: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a Markdown table."""
+    for cells in chain([names, ["---"] * len(names)], rows):
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _cells(table: pa.Table) -> Iterator[list[str]]:
     for batch in table.to_batches(_BATCH):
         for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            yield _line(["" if value is None else plain(value) for value in row])
-
-
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+            yield ["" if value is None else plain(value) for value in row]

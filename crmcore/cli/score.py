@@ -36,7 +36,7 @@ def score(arguments: argparse.Namespace) -> int:
         write_rows(result, arguments.format)
     elif arguments.out is not None:
         write_out(result, arguments.out)
-        console.print(f"\nWrote {len(result):,} rows to {plain(arguments.out)}", soft_wrap=True)
+        console.print(f"\nWritten to {plain(arguments.out)}, rows: {len(result):,}", soft_wrap=True)
     else:
         print_first_rows(console, result)
     _print_next(console, inputs, result)

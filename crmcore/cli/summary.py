@@ -42,7 +42,7 @@ def print_classes(console: Console, result: Evaluation) -> None:
     name = next((name for name in _MAIN if name in result.columns), None)
     total = max(len(result), 1)
     if name is None:
-        console.print(f"\n{len(result):,} customers")
+        console.print(f"\nCustomers: {len(result):,}")
         return
     rows = [
         (label or "(none)", f"{count:,}", f"{count / total:.1%}", bar(count / total))

@@ -12,7 +12,7 @@ from crmcore.calendars import to_datetime
 from crmcore.columns import Column, Ints, Value
 from crmcore.conditions import ConditionTrace
 from crmcore.evaluation.foresight import first_changes
-from crmcore.evaluation.pipeline import decide, given_moments
+from crmcore.evaluation.pipeline import given_moments
 from crmcore.evaluation.plain import plain_explanation
 from crmcore.evaluation.telling import laid_out, messages_of
 from crmcore.evaluation.usage import OrderUse, order_uses
@@ -29,7 +29,7 @@ __all__ = ["Decision", "Explanation", "Flip", "OrderUse", "Subject", "explain"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """What there is to explain: one customer's facts, attributes and orders as of a moment."""
+    """What there is to explain: one customer's columns and orders as of a moment."""
 
     policy: Policy
     columns: Mapping[str, Column]
@@ -162,9 +162,9 @@ class Explanation:
 
 
 def explain(subject: Subject) -> Explanation:
-    """Explain one customer's result. Cost: three evaluations of a handful of pretended rows."""
+    """Explain one customer's result. Cost: two evaluations of a handful of pretended rows."""
     policy, timing = subject.policy, subject.timing
-    columns = decide(policy, subject.columns, 1, timing, subject.last_evaluated_us)
+    columns = subject.columns
     flips = nearest_flips(policy, columns, timing, subject.last_evaluated_us)
     changes = (
         {}

@@ -82,7 +82,8 @@ def _on_days(
     facts = facts_of(policy, Ledger(copies, copies), then)
     rows = np.zeros(len(days), np.int64)
     given = {name: columns[name].take(rows) for name in policy.attributes}
-    last = held.at if policy.evaluation.every is not None else last_evaluated_us
+    # Held results are measured against the evaluation that stands on each day.
+    last = held.at if last_evaluated_us is timing.held.at else last_evaluated_us
     return decide(policy, facts | given, len(days), then, last)
 
 

@@ -125,13 +125,12 @@ class Evaluation:
         """
         row = self.row_of(customer_id)
         here = np.array([row])
-        given = (*self.policy.facts, *self.policy.attributes)
         orders = None if self.orders is None else self.orders.of_customer(customer_id)
         last = self.last_evaluated_us
         return explain(
             Subject(
                 policy=self.policy,
-                columns={name: self.columns[name].take(here) for name in given},
+                columns={name: column.take(here) for name, column in self.columns.items()},
                 orders=orders,
                 timing=Timing(
                     self.timing.zone, _pick(self.timing.now, row), _pick(self.timing.held, row)

@@ -86,8 +86,9 @@ def order_uses(policy: Policy, orders: OrderTable, timing: Timing) -> tuple[Orde
 def _uses(books: Books, left: Ints, now: int) -> list[str]:
     orders = books.orders
     status = books.statuses(windowed=False)
-    sale_codes = [STATUSES.index(name) for name in books.sale_statuses]
-    in_sale_status = np.isin(status, sale_codes)
+    wanted = np.zeros(WITHDRAWN + 1, np.bool_)
+    wanted[[STATUSES.index(name) for name in books.sale_statuses]] = True
+    in_sale_status = wanted[status]
     link = np.full(len(orders), UNLINKED)
     link[orders.return_rows] = orders.sale_of
     of_no_sale = (link != UNLINKED) & ~in_sale_status[np.where(link < 0, 0, link)]

@@ -73,17 +73,27 @@ def nearest_flips(
     outcome = decide(policy, pretended, len(trials), timing, last_evaluated_us)
     found: dict[str, tuple[Flip, ...]] = {}
     for step in policy.steps:
-        now, then = columns[step.name], outcome[step.name]
-        first: dict[tuple[str, bool], Flip] = {}
-        for row in np.flatnonzero(differs(then, now)).tolist():
-            trial = trials[row]
-            side = (trial.fact, trial.steps > 0)
-            steps = abs(trial.steps)
-            if side not in first or steps < first[side].steps:
-                seen, needed = columns[trial.fact][0], pretended[trial.fact][row]
-                first[side] = Flip(trial.fact, seen, needed, then[row], steps)
-        found[step.name] = tuple(sorted(first.values(), key=lambda flip: flip.steps))
+        then = outcome[step.name]
+        nearest: dict[tuple[str, bool], int] = {}
+        for row in np.flatnonzero(differs(then, columns[step.name])).tolist():
+            # Trials of a fact stand in the order of their distance, for each side.
+            nearest.setdefault((trials[row].fact, trials[row].steps > 0), row)
+        flips = [
+            _flip(trials[row], columns, pretended, then[row], row) for row in nearest.values()
+        ]
+        found[step.name] = tuple(sorted(flips, key=lambda flip: flip.steps))
     return found
+
+
+def _flip(
+    trial: _Trial,
+    columns: Mapping[str, Column],
+    pretended: Mapping[str, Column],
+    becomes: Value,
+    row: int,
+) -> Flip:
+    seen, needed = columns[trial.fact][0], pretended[trial.fact][row]
+    return Flip(trial.fact, seen, needed, becomes, abs(trial.steps))
 
 
 def _trials(policy: Policy, columns: Mapping[str, Column], timing: Timing) -> Iterator[_Trial]:
@@ -117,7 +127,7 @@ def _edges_of(
                 yield from _around_day(step.source, column, day_number(day), timing)
         else:
             for edge in bands.edges.tolist():
-                yield from _around(step.source, column, edge, bands.scale)
+                yield from _around(step.source, column, edge, bands.scale, over=False)
     if isinstance(step, TableStep):
         for condition in step.table.conditions:
             for fact, literal in thresholds(condition):
@@ -132,12 +142,17 @@ def _usable(columns: Mapping[str, Column], name: str) -> bool:
 
 
 def _around(
-    fact: str, column: Column, edge: int | float, scale: int = 1
+    fact: str, column: Column, edge: int | float, scale: int = 1, *, over: bool = True
 ) -> Iterator[tuple[str, int | float, int]]:
-    """Yield the edge itself and the nearest value under it, for facts that cannot be negative."""
-    under = float(np.nextafter(edge, -np.inf)) if column.kind == "float" else edge - 1
-    above = float(np.nextafter(edge, np.inf)) if column.kind == "float" else edge + 1
-    for value in (edge, under, above):
+    """Yield an edge, the nearest value under it, and the nearest over it where that may matter.
+
+    Facts that cannot be negative stay so.
+    """
+    floats = column.kind == "float"
+    values = [edge, float(np.nextafter(edge, -np.inf)) if floats else edge - 1]
+    if over:
+        values.append(float(np.nextafter(edge, np.inf)) if floats else edge + 1)
+    for value in values:
         if value >= 0 or column.kind not in ("int", "money", "ratio"):
             yield fact, value, scale
 
@@ -146,9 +161,10 @@ def _around_day(
     fact: str, column: Column, day: int, timing: Timing
 ) -> Iterator[tuple[str, int | float, int]]:
     if column.kind == "date":
-        yield from _around(fact, column, day)
+        yield from _around(fact, column, day, over=False)
     else:
-        yield from _around(fact, column, int(timing.zone.day_starts(np.array([day]))[0]))
+        start = int(timing.zone.day_starts(np.array([day]))[0])
+        yield from _around(fact, column, start, over=False)
 
 
 def _around_literal(

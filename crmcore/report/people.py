@@ -17,7 +17,7 @@ __all__ = ["Person", "Why", "telling_people"]
 Why: TypeAlias = Literal["near", "slipping"]
 
 _TRIED = 12
-_FEW_ORDERS = 8
+_LEAST_SALES, _MOST_ORDERS = 3, 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +74,9 @@ def _near(result: Evaluation, rows: Ints, score: Ints, place: Ints, edges: Ints)
         return None
     short = edges[place + 1] - score
     orders = cast(Ints, result.columns["orders_ever"].values)[rows]
-    best = np.lexsort((rows, orders, -place, orders > _FEW_ORDERS, short))[0]
+    sales = cast(Ints, result.columns["sale_count"].values)[rows]
+    dull = (orders > _MOST_ORDERS) | (sales < _LEAST_SALES)
+    best = np.lexsort((rows, orders, -place, dull, short))[0]
     return _person(result, int(rows[best]), "near")
 
 

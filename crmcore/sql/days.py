@@ -25,8 +25,9 @@ def runs(zone: Zone, low_us: int, high_us: int) -> Iterator[tuple[int, int, int,
     --------
     >>> from datetime import datetime
     >>> from crmcore.calendars import instant_us, to_date, zone
-    >>> low, high = (instant_us(datetime.fromisoformat(f"{day}T00Z")) for day in
-    ...              ("2025-03-01", "2025-05-01"))
+    >>> low, high = (
+    ...     instant_us(datetime.fromisoformat(f"{day}T00Z")) for day in ("2025-03-01", "2025-05-01")
+    ... )
     >>> for _, _, first, last in runs(zone("Europe/Berlin"), low, high):
     ...     print(to_date(first), to_date(last))
     2025-03-01 2025-03-30
@@ -58,5 +59,4 @@ def local_day(instant: Node, run: str) -> Node:
     passed = nodes.compute(instant, "-", nodes.column("start_us", run))
     days = nodes.compute(passed, "//", nodes.number(DAY_US))
     day = nodes.compute(nodes.column("first_day", run), "+", days)
-    last = nodes.column("last_day", run)
-    return nodes.choose([(nodes.compare(day, "<=", last), day)], last)
+    return nodes.call("LEAST", day, nodes.column("last_day", run))

@@ -51,7 +51,9 @@ class Inputs:
         named = {} if columns is None else dict(columns)
         for name, given in named.items():
             if name not in _COLUMNS:
-                raise DataError(f"no such standard column; allowed: {', '.join(_COLUMNS)}", column=name)
+                raise DataError(
+                    f"no such standard column; allowed: {', '.join(_COLUMNS)}", column=name
+                )
             if given is None and name not in _OPTIONAL:
                 raise DataError("this column is needed", column=name)
         full = {name: named.get(name, name) for name in _COLUMNS}

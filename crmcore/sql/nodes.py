@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from crmcore.conditions import ComparisonOp
+from crmcore.conditions.tree import ComparisonOp
 
 if TYPE_CHECKING:
     from sqlglot import exp
 
 __all__ = ["Node", "Query", "Type"]
 
-Node: TypeAlias = "exp.Expression"
+Node: TypeAlias = "exp.Expr"
 Query: TypeAlias = "exp.Select"
 Type: TypeAlias = Literal["bigint", "int128", "int", "varchar", "boolean", "date"]
 Aggregate: TypeAlias = Literal["SUM", "MIN", "MAX"]
@@ -71,11 +71,11 @@ def truth(value: bool) -> Node:
     return exp.Boolean(this=value)
 
 
-def nothing(type_: Type) -> Node:
-    """Return a missing value of a type."""
+def nothing(type_: Type | None = None) -> Node:
+    """Return a missing value, of a type where the rest does not tell."""
     from sqlglot import exp
 
-    return cast(exp.Null(), type_)
+    return exp.Null() if type_ is None else cast(exp.Null(), type_)
 
 
 # Expressions
@@ -129,35 +129,35 @@ def is_missing(value: Node) -> Node:
     """Return whether a value is missing."""
     from sqlglot import exp
 
-    return exp.Paren(this=exp.Is(this=value, expression=exp.Null()))
+    return exp.Is(this=value, expression=exp.Null())
 
 
 def among(value: Node, items: Iterable[Node]) -> Node:
     """Return whether a value is one of at least one item, none of which is missing."""
     from sqlglot import exp
 
-    return exp.Paren(this=exp.In(this=value, expressions=list(items)))
+    return exp.In(this=value, expressions=list(items))
 
 
 def all_of(terms: Sequence[Node]) -> Node:
     """Return whether all terms hold."""
     from sqlglot import exp
 
-    return exp.Paren(this=exp.and_(*terms))
+    return exp.and_(*terms)
 
 
 def any_of(terms: Sequence[Node]) -> Node:
     """Return whether a term holds."""
     from sqlglot import exp
 
-    return exp.Paren(this=exp.or_(*terms))
+    return exp.or_(*terms)
 
 
 def negate(term: Node) -> Node:
     """Return the opposite; of unknown, unknown."""
     from sqlglot import exp
 
-    return exp.Paren(this=exp.Not(this=exp.Paren(this=term)))
+    return exp.not_(term)
 
 
 def choose(cases: Iterable[tuple[Node, Node]], otherwise: Node) -> Node:
@@ -189,23 +189,42 @@ def coalesce(value: Node, otherwise: Node) -> Node:
     return exp.Coalesce(this=value, expressions=[otherwise])
 
 
+def bracket(value: Node) -> Node:
+    """Return a value in brackets."""
+    from sqlglot import exp
+
+    return exp.Paren(this=value)
+
+
+def day_zero() -> Node:
+    """Return the date that days are counted from."""
+    from sqlglot import exp
+
+    return exp.Cast(this=exp.Literal.string("1970-01-01"), to=exp.DataType.build("date"))
+
+
 # Aggregates and queries
 
 
-def aggregate(name: Aggregate, value: Node, where: Node) -> Node:
-    """Return an aggregate of the rows for which a condition holds."""
+def aggregate(name: Aggregate, value: Node, where: Node | None = None) -> Node:
+    """Return an aggregate of all rows, or of those for which a condition holds."""
     from sqlglot import exp
 
     made = {"SUM": exp.Sum, "MIN": exp.Min, "MAX": exp.Max}
-    return exp.Filter(this=made[name](this=value), expression=exp.Where(this=where))
+    return _filtered(made[name](this=value), where)
 
 
 def count_rows(where: Node | None = None) -> Node:
     """Return the number of rows, or of those for which a condition holds."""
     from sqlglot import exp
 
-    count = exp.Count(this=exp.Star())
-    return count if where is None else exp.Filter(this=count, expression=exp.Where(this=where))
+    return _filtered(exp.Count(this=exp.Star()), where)
+
+
+def _filtered(whole: Node, where: Node | None) -> Node:
+    from sqlglot import exp
+
+    return whole if where is None else exp.Filter(this=whole, expression=exp.Where(this=where))
 
 
 def table(name: str, alias: str | None = None) -> exp.Table:
@@ -216,7 +235,7 @@ def table(name: str, alias: str | None = None) -> exp.Table:
     return exp.Table(this=identifier(name), alias=shown)
 
 
-def select(columns: Mapping[str, Node], source: exp.Expression, *more: Node) -> Query:
+def select(columns: Mapping[str, Node], source: Node, *more: Node) -> Query:
     """Return a query for named columns of a source; `more` come first, without a name."""
     from sqlglot import exp
 

@@ -111,7 +111,7 @@ def _link(inputs: Inputs) -> Node:
         (nodes.compare(_given("amount_minor", inputs), ">=", nodes.number(0)), own),
     ]
     if not inputs.linked:
-        return nodes.choose(cases, nodes.choose([(missing, own)], _typed_nothing(own)))
+        return nodes.choose(cases, nodes.nothing())
     other = _given("returns_order_id", inputs)
     cases.append((nodes.is_missing(other), other))
     cases.append((nodes.compare(_family(own), "==", _family(other)), other))
@@ -142,12 +142,14 @@ def linked_returns(inputs: Inputs) -> Query:
         )
     )
     amount = nodes.cast(nodes.column("amount_minor", row), "int128")
-    counts = nodes.all_of([_is_return(row, inputs), _has_happened(row, inputs)])
-    total = nodes.aggregate("SUM", amount, counts)
-    columns = {"customer_id": customer, "link": link, "amount_minor": nodes.coalesce(total, nodes.number(0))}
-    is_return = nodes.negate(_is_order(row))
-    query = nodes.select(columns, nodes.table(row))
-    return query.where(nodes.all_of([is_return, nodes.exists(found)])).group_by(customer, link)
+    columns = {
+        "customer_id": customer,
+        "link": link,
+        "amount_minor": nodes.aggregate("SUM", amount),
+    }
+    wanted = [_is_return(row, inputs), _has_happened(row, inputs), nodes.exists(found)]
+    query = nodes.select(columns, nodes.table(row)).where(nodes.all_of(wanted))
+    return query.group_by(customer, link)
 
 
 def counted_rows(inputs: Inputs, policy: Policy) -> Query:
@@ -239,7 +241,9 @@ def checks(inputs: Inputs, policy: Policy) -> Iterator[Node]:
     row = inputs.part("rows")
     if "order_id" in inputs.columns:
         orders = nodes.select({"link": nodes.column("link", row)}, nodes.table(row))
-        yield _never(_repeated(orders.where(_is_order(row)), "link", row), "an order stands in several rows")
+        yield _never(
+            _repeated(orders.where(_is_order(row)), "link", row), "an order stands in several rows"
+        )
     if inputs.customers is not None:
         name = inputs.part("customers")
         people = nodes.select({"customer_id": nodes.column("customer_id", name)}, nodes.table(name))
@@ -268,7 +272,7 @@ def _one_kind(inputs: Inputs) -> Node:
     kinds = []
     for part in ("rows", "customers"):
         name = inputs.part(part)
-        any_id = nodes.aggregate("MIN", nodes.column("customer_id", name), nodes.truth(True))
+        any_id = nodes.aggregate("MIN", nodes.column("customer_id", name))
         kinds.append(nodes.subquery(nodes.select({"kind": _family(any_id)}, nodes.table(name))))
     wrong = nodes.refuse("customer_id is of different types in the orders and the customers")
     return nodes.choose([(nodes.compare(kinds[0], "!=", kinds[1]), wrong)], nodes.truth(True))

@@ -22,7 +22,8 @@ PERSONAL = ("Zhang Wei", "zhang.wei@example.org", "8173.55", "817355", "4711000"
 
 def table(source: crm.Source = SOURCE, **columns: Any) -> crm.OrderTable:
     """Orders from columns; what is not said: ids 1, 2, 3 …, one customer, one day, 1.00."""
-    size = max((len(values) for values in columns.values()), default=1)
+    lengths = [len(getattr(values, "codes", values)) for values in columns.values()]
+    size = max(lengths, default=1)
     usual = {
         "order_id": list(range(1, size + 1)),
         "customer_id": ["C1"] * size,
@@ -58,7 +59,9 @@ def left_out(intake: Intake) -> dict[tuple[str, str], int]:
 
 
 @contextmanager
-def refused(*, column: str | None = None, kind: type[crm.CrmcoreError] = crm.DataError) -> Iterator[Any]:
+def refused(
+    *, column: str | None = None, kind: type[crm.CrmcoreError] = crm.DataError
+) -> Iterator[Any]:
     """Expect a refusal that names its column, repeats no value and survives pickling."""
     with pytest.raises(crm.CrmcoreError) as caught:
         yield caught

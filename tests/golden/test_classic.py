@@ -178,9 +178,7 @@ def test_the_scheme_wants_more_customers_than_its_number(minimum: int, is_met: b
         (date(2025, 9, 30), date(2025, 2, 27), 1),
     ],
 )
-def test_recency_counts_calendar_months(
-    route: Route, as_of: date, day: date, points: int
-) -> None:
+def test_recency_counts_calendar_months(route: Route, as_of: date, day: date, points: int) -> None:
     result = route(CLASSIC, sales(day, 1, "1.00"), as_of)
     assert result["recency_points"] == points
     assert result["score"] == points + 3 + 4
@@ -315,9 +313,7 @@ MEANS = {1: 1, 2: 300, 3: 500, 4: 1000, 5: 2000}
         ((5, 5, 5), 40, "platinum"),
     ],
 )
-def test_grade_edges(
-    route: Route, points: tuple[int, int, int], score: int, grade: str
-) -> None:
+def test_grade_edges(route: Route, points: tuple[int, int, int], score: int, grade: str) -> None:
     r, f, m = points
     given = sales(DAYS[r], COUNTS[f], str(COUNTS[f] * MEANS[m]))
     result = route(CLASSIC, given, date(2025, 6, 15))

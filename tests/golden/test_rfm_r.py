@@ -81,6 +81,9 @@ def test_the_map_has_its_known_holes() -> None:
     }
     found = crm.evaluate_facts(crm.presets.load("rfm_r"), facts, as_of=date(2006, 12, 31))
     assert found.columns["cell"].to_list() == facts["customer_id"]
-    holes = [one for one, name in zip(found.ids, found.columns["segment"], strict=True)
-             if name == "others"]
+    holes = [
+        one
+        for one, name in zip(found.ids, found.columns["segment"], strict=True)
+        if name == "others"
+    ]
     assert holes == [215, 241, 251, 252, 341, 351, 441, 451, 541, 551]

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from fractions import Fraction
 from typing import Any
 
 import cases
 import numpy as np
 import pytest
 import reference
+from answers import answers, evaluation_of, expected, table_of
 from cases import Case
 from hypothesis import HealthCheck, Phase, given, settings
 
-import crmcore as crm
 from crmcore import kernels
 from crmcore.calendars import shift_days
-from crmcore.columns import Column
 
-SOURCE = {"currency": {"code": "CNY", "exponent": 2}}
 EXAMPLES = {"quick": 200, "ci": 2_000, "record": 50_000}
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -36,61 +33,6 @@ REACHED = {
     "notice": {"anonymous", "zero_amount", "return_link_not_found", "no_order_id", "no_line_id"},
 }
 """What the cases must reach at least once for the comparison to mean anything."""
-
-
-def table_of(case: Case, rows: list[dict[str, Any]]) -> crm.OrderTable:
-    names = ["customer_id", "placed_at", "amount_minor", *sorted(case.columns)]
-    given_rows = [{**row, "amount_minor": row["amount"]} for row in rows]
-    source = crm.Source(**SOURCE, rows="lines" if case.by_line else "orders")
-    return crm.OrderTable.from_rows(given_rows, source, columns=names)
-
-
-def evaluation_of(case: Case, rows: list[dict[str, Any]] | None = None) -> crm.Evaluation:
-    customers = None
-    if case.customers is not None:
-        columns = {
-            name: [one[name] for one in case.customers] for name in ("customer_id", "blocked")
-        }
-        customers = crm.CustomerTable.from_arrays(columns)
-    return crm.evaluate(
-        crm.load_policy(case.policy),
-        table_of(case, case.rows if rows is None else rows),
-        customers,
-        as_of=case.as_of,
-        known_at=case.known_at,
-        last_evaluated_at=case.last_evaluated_at,
-    )
-
-
-def plain(column: Column, row: int) -> Any:
-    """One value as the reference gives it: money and means in minor units."""
-    value = column[row]
-    if value is None or column.kind not in ("money", "ratio"):
-        return value
-    if column.kind == "money":
-        return column.values[row].item()
-    return Fraction(column.values[row].item(), column.divisor[row].item())
-
-
-def answers(result: crm.Evaluation) -> dict[Any, dict[str, Any]]:
-    return {
-        customer: {name: plain(column, row) for name, column in result.columns.items()}
-        for row, customer in enumerate(result.ids.tolist())
-    }
-
-
-def expected(case: Case) -> dict[Any, dict[str, Any]]:
-    columns = {"customer_id", "placed_at", "amount", *case.columns}
-    return reference.evaluate(
-        case.policy,
-        case.rows,
-        case.customers,
-        as_of=case.as_of,
-        known_at=case.known_at,
-        last_evaluated_at=case.last_evaluated_at,
-        rows_are="lines" if case.by_line else "orders",
-        has=columns,
-    )
 
 
 def compare(case: Case, reached: dict[str, Counter[Any]]) -> None:

@@ -126,7 +126,9 @@ def flat(table: dict[str, Any], head: str = "") -> dict[str, str]:
 
 def test_catalogues_have_the_same_keys_and_places(root: Path) -> None:
     texts = {
-        language: flat(tomllib.loads((root / f"crmcore/wording/{language}.toml").read_text("utf-8")))
+        language: flat(
+            tomllib.loads((root / f"crmcore/wording/{language}.toml").read_text("utf-8"))
+        )
         for language in LANGUAGES
     }
     english = texts["en"]
@@ -241,8 +243,10 @@ def test_the_whole_text_for_the_customer_in_chinese() -> None:
 
 
 def test_margins_of_a_mean_add_up_to_the_band() -> None:
-    rows = [(n, "C1", "2025-03-01 10:00:00", amount, "paid", None)
-            for n, amount in enumerate(("400.00", "400.00", "400.01"))]
+    rows = [
+        (n, "C1", "2025-03-01 10:00:00", amount, "paid", None)
+        for n, amount in enumerate(("400.00", "400.00", "400.01"))
+    ]
     text = str(explained(rows=rows))
     assert "mean sale is CNY 400.00" in text
     assert "CNY 100.00 above its edge, CNY 100.00 short of the next" in text
@@ -273,8 +277,9 @@ def test_every_message_fills_its_template(language: str, voice: Any) -> None:
 
 
 def test_a_segment_map_without_grade() -> None:
-    usd = SOURCE.model_copy(update={"currency": crm.Source(
-        currency={"code": "USD", "exponent": 2}).currency})
+    usd = SOURCE.model_copy(
+        update={"currency": crm.Source(currency={"code": "USD", "exponent": 2}).currency}
+    )
     orders = crm.OrderTable.from_rows([row[:4] for row in ROWS[:4]], usd, columns=NAMES[:4])
     found = crm.evaluate(crm.load_policy("rfm_r"), orders, as_of=date(2025, 4, 1)).explain("C1")
     text = str(found)
