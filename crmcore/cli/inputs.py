@@ -12,7 +12,7 @@ from pathlib import Path
 from crmcore import presets
 from crmcore.calendars import moments, to_datetime
 from crmcore.cli.statuses import UsageError
-from crmcore.cli.terminal import progress
+from crmcore.cli.terminal import progress, working
 from crmcore.conditions import nearest
 from crmcore.errors import DataError, SourceError
 from crmcore.evaluation import Evaluation, evaluate
@@ -68,14 +68,15 @@ class Inputs:
 
     def evaluate(self, as_of: date) -> Evaluation:
         """Return everybody's result as of one moment."""
-        return evaluate(
-            self.policy,
-            self.orders,
-            self.customers,
-            as_of=as_of,
-            known_at=self.known_at,
-            last_evaluated_at=self.arguments.last_evaluated,
-        )
+        with working("Evaluating"):
+            return evaluate(
+                self.policy,
+                self.orders,
+                self.customers,
+                as_of=as_of,
+                known_at=self.known_at,
+                last_evaluated_at=self.arguments.last_evaluated,
+            )
 
 
 def policy_named(name: str) -> Policy:
@@ -106,7 +107,9 @@ def read_inputs(arguments: argparse.Namespace) -> Inputs:
 def read_orders(file: str, source: Source) -> OrderTable:
     """Return the orders in a file; raises `DataError` with its name."""
     with about(file):
-        return OrderTable.from_raw(read_columns(file), source)
+        raw = read_columns(file)
+        with working("Checking the rows"):
+            return OrderTable.from_raw(raw, source)
 
 
 def source_named(arguments: argparse.Namespace, policy: Policy | None) -> Source:

@@ -16,7 +16,7 @@ import numpy as np
 from crmcore.cli.inputs import about, policy_named, read_columns, source_named
 from crmcore.cli.rows import markdown
 from crmcore.cli.statuses import FINDINGS, FINE, UsageError
-from crmcore.cli.terminal import console_on, heading, plain, table
+from crmcore.cli.terminal import console_on, heading, plain, table, working
 from crmcore.columns import Column, Kind, Value, floor_decimal
 from crmcore.conditions import nearest
 from crmcore.errors import DataError
@@ -47,7 +47,8 @@ def reconcile(arguments: argparse.Namespace) -> int:
     source = source_named(arguments, policy)
     with about(arguments.orders):
         raw = read_columns(arguments.orders)
-        orders = OrderTable.from_raw(raw, source)
+        with working("Checking the rows"):
+            orders = OrderTable.from_raw(raw, source)
     if arguments.against is not None and policy is not None:
         found, ignored = _compared(arguments, policy, source, raw, orders)
         _write_comparison(found, ignored, arguments.format)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-__all__ = ["bar", "console_on", "heading", "plain", "print_lines", "progress", "table"]
+__all__ = ["bar", "console_on", "heading", "plain", "print_lines", "progress", "table", "working"]
 
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -84,6 +84,17 @@ def plain(value: object) -> str:
     """Return text from a file without what could steer a terminal."""
     unknown = "\N{REPLACEMENT CHARACTER}"
     return "".join(sign if sign.isprintable() else unknown for sign in str(value))
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show on standard error that something takes a while, if that is a terminal."""
+    console = console_on(sys.stderr)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(plain(what)):
+        yield
 
 
 @contextmanager

@@ -7,19 +7,19 @@ in: the difference of neighbouring states is what that cause did. So the parts a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Context, Decimal
 from fractions import Fraction
 from itertools import pairwise
 from typing import Final, Literal, TypeAlias, get_args
 
-from crmcore.calendars import instant_us, moments, to_datetime
+from crmcore.calendars import to_datetime
 from crmcore.columns import Value
 from crmcore.errors import DataError, UnknownCustomerError
 from crmcore.evaluation.moved import Moves, moved
-from crmcore.evaluation.replaying import Books, Moment, hidden_news
-from crmcore.evaluation.result import evaluate
+from crmcore.evaluation.pipeline import Ledger, Population, attributes_of, decide, facts_of
+from crmcore.evaluation.replaying import Books, Moment, moment_of, without_news
 from crmcore.evaluation.telling import laid_out
 from crmcore.evaluation.telling_change import change_messages, plain_change
 from crmcore.evaluation.usage import OrderUse, order_uses
@@ -41,6 +41,7 @@ CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
 """In the order in which they are let in."""
 
 _WIDE = Context(prec=60)
+_NUMBERS = (int, Decimal, Fraction, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,32 +230,27 @@ def explain_change(
     orders. Cost: one look at all orders, then eight evaluations of one customer.
     """
     first_policy = policy_before or policy
-    first = _moment(first_policy, orders, from_, known_before)
-    last = _moment(policy, orders, to, known_at)
-    start = int(moments(from_, policy.zone).at[0])
-    if start > last.at_us:
-        raise DataError("the first day is later than the second", column="from")
     books = Books(orders, customers, identity, customer_id)
-    replay = _Replay(books, first, last, start, last_evaluated_before, last_evaluated_at)
-    if not replay.exists():
+    replay = _Replay(
+        books,
+        first=moment_of(first_policy, orders, from_, known_before, last_evaluated_before),
+        start=moment_of(policy, orders, from_, known_before, last_evaluated_before),
+        last=moment_of(policy, orders, to, known_at, last_evaluated_at),
+    )
+    if replay.start.at_us > replay.last.at_us:
+        raise DataError("the first day is later than the second", column="from")
+    if not any(books.knows(moment) for moment in (replay.first, replay.last)):
         raise UnknownCustomerError
-    states = tuple(replay.states(first_policy, policy, from_, to))
+    states = tuple(replay.states())
     recorded = {"late_data": orders.known_us, "status": orders.status_us}
     return Change(
-        to_datetime(first.at_us),
-        to_datetime(last.at_us),
+        to_datetime(replay.first.at_us),
+        to_datetime(replay.last.at_us),
         first_policy,
         policy,
         tuple(_part(cause, *pair) for cause, pair in zip(CAUSES, pairwise(states), strict=True)),
         tuple(cause for cause in CAUSES if cause in recorded and recorded[cause] is None),
     )
-
-
-def _moment(policy: Policy, orders: OrderTable, day: date, known_at: datetime | None) -> Moment:
-    at = int(moments(day, policy.zone).at[0])
-    known = at if known_at is None else instant_us(known_at)
-    asked = orders.known_us is not None or known_at is not None
-    return Moment(at, known, asked)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -268,61 +264,38 @@ class _State:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Replay:
-    """Evaluates the customer again and again; `start_us` is the first day under the new policy."""
+    """Evaluates the customer again and again.
+
+    `first` and `last` are the moments of the two results, `start` is that of the first one under
+    the policy of the second.
+    """
 
     books: Books
     first: Moment
+    start: Moment
     last: Moment
-    start_us: int
-    last_evaluated_before: date | None
-    last_evaluated_at: date | None
 
-    def exists(self) -> bool:
-        """Tell whether the customer is there in either result."""
-        books = self.books
-        return any(
-            len(books.orders_as(moment, moment)) or len(books.customers_as(moment) or ())
-            for moment in (self.first, self.last)
-        )
-
-    def states(self, before: Policy, after: Policy, day: date, to: date) -> Iterator[_State]:
+    def states(self) -> Iterator[_State]:
         """Yield the first answer, and then one for each cause let in."""
-        books, first, last = self.books, self.first, self.last
-        evaluated = self.last_evaluated_before
-        known = books.orders_as(first, first)
+        books, first, start, last = self.books, self.first, self.start, self.last
         people = books.customers_as(first)
-        yield self._answer(before, known, people, day, first, evaluated)
-        yield self._answer(after, known, people, day, first, evaluated)
-        late = replace(last, at_us=first.at_us)
-        yield self._answer(after, books.orders_as(last, first), people, day, late, evaluated)
+        yield self._answer(first, books.orders_as(first, first), people)
+        yield self._answer(start, books.orders_as(start, first), people)
+        yield self._answer(start, books.orders_as(last, first), people)
         merged, people = books.orders_as(last, last), books.customers_as(last)
-        yield self._answer(after, merged, people, day, late, evaluated)
-        evaluated = self.last_evaluated_at
-        for table in hidden_news(merged, self.start_us, last.at_us):
-            yield self._answer(after, table, people, to, last, evaluated)
+        yield self._answer(start, merged, people)
+        for ledger in without_news(merged, start.at_us, last.at_us):
+            yield self._answer(last, ledger, people)
 
-    def _answer(
-        self,
-        policy: Policy,
-        orders: OrderTable,
-        customers: CustomerTable | None,
-        day: date,
-        moment: Moment,
-        last_evaluated_at: date | None,
-    ) -> _State:
-        result = evaluate(
-            policy,
-            orders,
-            customers,
-            as_of=day,
-            known_at=to_datetime(moment.known_us) if moment.records else None,
-            last_evaluated_at=last_evaluated_at,
-        )
-        shown = [name for name, kind in policy.attributes.items() if not kind.personal]
-        names = (*policy.facts, *shown, *(step.name for step in policy.steps))
-        row = result.row_of(self.books.customer_id)
-        values = {name: result.columns[name][row] for name in names}
-        return _State(policy, values, order_uses(policy, orders, result.timing))
+    def _answer(self, moment: Moment, ledger: Ledger, customers: CustomerTable | None) -> _State:
+        """Do what `evaluate` does, for the one customer."""
+        policy, timing = moment.policy, moment.timing
+        population = Population.of(ledger.now, customers)
+        columns = facts_of(policy, ledger, timing) | attributes_of(policy, customers, population)
+        columns = decide(policy, columns, 1, timing, moment.last_evaluated_us)
+        personal = {name for name, kind in policy.attributes.items() if kind.personal}
+        values = {name: column[0] for name, column in columns.items() if name not in personal}
+        return _State(policy, values, order_uses(policy, ledger.now, timing))
 
 
 def _part(cause: Cause, before: _State, after: _State) -> Part:
@@ -349,16 +322,12 @@ def _delta(before: Value, after: Value) -> Delta:
             return after - before
         case (Decimal(), Decimal()):
             return _WIDE.subtract(after, before)
-        case (
-            (int() | Decimal() | Fraction() | float()),
-            (int() | Decimal() | Fraction() | float()),
-        ):
-            return Fraction(after) - Fraction(before)
         case (datetime(), datetime()):
             return after - before
         case (datetime(), _) | (_, datetime()):
             return None
         case (date(), date()):
             return (after - before).days
-        case _:
-            return None
+    if isinstance(before, _NUMBERS) and isinstance(after, _NUMBERS):
+        return Fraction(after) - Fraction(before)
+    return None

@@ -4,28 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 
 import numpy as np
 
-from crmcore.columns import Mask
+from crmcore.calendars import instant_us, moments
+from crmcore.columns import Ints, Mask
+from crmcore.evaluation.pipeline import Ledger
+from crmcore.policy import Policy
 from crmcore.records.customers import CustomerTable
 from crmcore.records.identity import IdentityMap
 from crmcore.records.ids import Id, Ids, as_ids, find_ids, locate, unite
 from crmcore.records.orders import RETURN, UNLINKED, OrderTable
 from crmcore.records.reading import SINCE_EVER, STATUSES
+from crmcore.timing import Timing
 
-__all__ = ["Books", "Moment", "hidden_news"]
+__all__ = ["Books", "Moment", "moment_of", "without_news"]
 
 _PLACED = STATUSES.index("placed")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Moment:
-    """A moment, what was known then, and whether that is looked at for orders at all."""
+    """The moment of one result: its policy, what was known, and the evaluation before.
 
-    at_us: int
+    `known_us` is the moment as of which rows were known for facts of the moment itself,
+    `held_us` that for facts with a window; `last_evaluated_us` as for `decide`.
+    """
+
+    policy: Policy
+    timing: Timing
     known_us: int
-    records: bool
+    held_us: int
+    last_evaluated_us: Ints | None
+
+    @property
+    def at_us(self) -> int:
+        """The moment itself."""
+        return int(self.timing.now.at[0])
+
+
+def moment_of(
+    policy: Policy,
+    orders: OrderTable,
+    day: date,
+    known_at: datetime | None,
+    last_evaluated_at: date | None,
+) -> Moment:
+    """Return the moment of a result, as `evaluate` takes its arguments."""
+    now = moments(day, policy.zone)
+    held = policy.evaluation.held(now, policy.zone)
+    known, held_known = int(now.at[0]), int(held.at[0])
+    if known_at is not None:
+        known = held_known = instant_us(known_at)
+    last = held.at if policy.evaluation.every is not None else None
+    if last_evaluated_at is not None:
+        last = moments(last_evaluated_at, policy.zone).at
+    return Moment(policy, Timing(policy.zone, now, held), known, held_known, last)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,16 +72,22 @@ class Books:
     identity: IdentityMap | None
     customer_id: Id
 
-    def orders_as(self, known: Moment, merged: Moment) -> OrderTable:
+    def knows(self, moment: Moment) -> bool:
+        """Tell whether there is anything of the customer at a moment."""
+        customers = self.customers_as(moment)
+        recorded = customers is not None and len(customers) > 0
+        return recorded or len(self.orders_as(moment, moment).now) > 0
+
+    def orders_as(self, known: Moment, merged: Moment) -> Ledger:
         """Return the customer's orders as known at one moment, and as merged at another."""
         orders = self._of_candidates(merged)
-        if known.records:
-            orders = orders.known_at(known.known_us)
         if self.identity is not None:
             orders = self.identity.apply_to_orders(
                 orders, as_of_us=merged.at_us, known_us=merged.known_us
             )
-        return orders.of_customer(self.customer_id)
+        own = orders.of_customer(self.customer_id)
+        now = own.known_at(known.known_us)
+        return Ledger(now, now if known.held_us == known.known_us else own.known_at(known.held_us))
 
     def customers_as(self, merged: Moment) -> CustomerTable | None:
         """Return the customer's own record: none where it belonged to somebody else."""
@@ -79,12 +120,18 @@ class Books:
         return unite(own, self.identity.ids[find_ids(persons, own) >= 0])
 
 
-def hidden_news(orders: OrderTable, start_us: int, end_us: int) -> Iterator[OrderTable]:
+def without_news(ledger: Ledger, start_us: int, end_us: int) -> Iterator[Ledger]:
     """Yield the orders without any news between two moments, then with one kind after the other.
 
     First without any; then with changes of status; then with returns of earlier orders, and of no
     order; then with everything.
     """
+    pair = [_without_news(table, start_us, end_us) for table in (ledger.now, ledger.held)]
+    for now, held in zip(*pair, strict=True):
+        yield Ledger(now, held)
+
+
+def _without_news(orders: OrderTable, start_us: int, end_us: int) -> Iterator[OrderTable]:
     placed = orders.placed_us
     new = (placed > start_us) & (placed <= end_us)
     returns = _returns_of_earlier(orders, new)

@@ -15,10 +15,10 @@ from crmcore.records.draft import Draft, codes_of, dense, first_of_each, take_ro
 from crmcore.records.raw import Raw
 from crmcore.records.reading import Standard
 
-__all__ = ["NOT_FOUND", "NO_LINK", "Lines", "fold", "own_lines"]
+__all__ = ["NO_LINK", "Lines", "fold", "own_lines"]
 
-NO_LINK, NOT_FOUND = -1, -2
-"""In place of the order that a return names: it names none, or one that is not there."""
+NO_LINK = -1
+"""In place of the order that a return names: it names none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +73,7 @@ def _pieces(draft: Draft) -> tuple[Ints, int, Ints]:
     order = draft.order
     assert order is not None
     links = np.full(len(order), NO_LINK) if draft.return_of is None else draft.return_of
-    piece, pieces = dense(order * (int(links.max(initial=0)) + 3) + links - NOT_FOUND)
+    piece, pieces = dense(order * (int(links.max(initial=0)) + 2) + links + 1)
     return piece, pieces, links
 
 

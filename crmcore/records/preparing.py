@@ -16,7 +16,7 @@ from crmcore import kernels
 from crmcore.calendars import Zone
 from crmcore.columns import Ints, Mask
 from crmcore.records.draft import Draft
-from crmcore.records.folding import NO_LINK, NOT_FOUND, Lines, fold, own_lines
+from crmcore.records.folding import NO_LINK, Lines, fold, own_lines
 from crmcore.records.ids import bad_ids, code_ids, find_ids
 from crmcore.records.intake import Intake, LeftOutKind
 from crmcore.records.raw import Raw
@@ -110,10 +110,11 @@ def _coded(draft: Draft, *, by_line: bool) -> Draft:
         return replace(draft, order=code_ids(ids)[0]) if needed and ids is not None else draft
     link_codes, named = code_ids(link)
     if ids is None:
-        return replace(draft, return_of=np.where(link_codes < 0, NO_LINK, NOT_FOUND))
+        return replace(draft, return_of=link_codes)
     codes, known = code_ids(ids)
     found = find_ids(named, known)
-    found[found == -1] = NOT_FOUND
+    # Orders that are not there stay apart from each other.
+    found = np.where(found < 0, len(known) + np.arange(len(found)), found)
     return replace(draft, order=codes, return_of=np.append(found, NO_LINK)[link_codes])
 
 

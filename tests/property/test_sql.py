@@ -40,6 +40,7 @@ IDS: dict[str, list[Any]] = {
     ],
 }
 ID_TYPES = {"int": pa.int64(), "text": pa.string(), "uuid": pa.string()}
+SQL_TYPES = {"int": "bigint", "text": "varchar", "uuid": "uuid"}
 CONDITIONS = (
     "mean_sale == 500 or mean_sale != 300.005",
     "not (mean_sale > 333.333 and sale_count >= 1.5)",
@@ -185,15 +186,17 @@ def connection(case: Case, orders: crm.OrderTable) -> duckdb.DuckDBPyConnection:
     con.execute("set threads to 1")
     kind = ID_TYPES[case.kind]
     con.register("given_orders", canonical(orders, kind))
-    ids = "customer_id::uuid as customer_id" if case.kind == "uuid" else "customer_id"
-    con.execute(f"create table orders as select * replace ({ids}) from given_orders")
+    ids = f"customer_id::{SQL_TYPES[case.kind]}"
+    con.execute(f"create table orders as select * replace ({ids} as customer_id) from given_orders")
     if case.customers is not None:
         people = {
             "customer_id": pa.array([plain_id(one["customer_id"]) for one in case.customers], kind),
             "blocked": pa.array([one["blocked"] for one in case.customers], pa.bool_()),
         }
         con.register("given_customers", pa.table(people))
-        con.execute(f"create table customers as select * replace ({ids}) from given_customers")
+        con.execute(
+            f"create table customers as select * replace ({ids} as customer_id) from given_customers"
+        )
     return con
 
 
@@ -208,7 +211,7 @@ def answers(case: Case, orders: crm.OrderTable, policy: crm.Policy) -> pa.Table:
         last_evaluated_at=case.last_evaluated_at,
         columns=missing,
     )
-    return con.execute(query).to_arrow_table()
+    return con.sql(query).to_arrow_table()
 
 
 def listed(table: pa.Table) -> list[dict[str, Any]]:

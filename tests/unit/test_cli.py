@@ -10,14 +10,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+import crmcore as crm
 from crmcore.cli import main
 from crmcore.cli.arguments import LANGUAGES
-from crmcore.report import texts
+from crmcore.report import DemoPage, render_demo, texts
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -629,6 +631,33 @@ def test_a_page_that_cannot_be_written_ends_with_2(
     status, _, err = run("demo", "--customers", 300, "--out", out)
     assert status == 2
     assert err.startswith("crmcore: --out: ")
+
+
+def test_nothing_of_the_data_becomes_markup() -> None:
+    policy = crm.load_policy(
+        'extends = "classic"\nname = "x"\n[facts]\nnet_sales = { of = "sale", take = "sum" }'
+    )
+    source = crm.Source(zone="UTC", currency=policy.currency)
+    names = ("order_id", "customer_id", "placed_at", "amount")
+    rows = [("<i>1</i>", "<script>x</script>", "2025-12-01", "100.00")]
+    orders = crm.OrderTable.from_rows(rows, source, columns=names)
+    day = date(2025, 12, 31)
+    result = crm.evaluate(policy, orders, as_of=day)
+    text = render_demo(DemoPage.of(result, as_of=day, last_evaluated_at=day))
+    assert "&lt;script&gt;x" in text
+    assert "&lt;i&gt;1" in text
+    assert Page(text).seen & {"script", "i"} == set()
+
+
+def test_a_shop_without_anybody_has_a_page() -> None:
+    policy = crm.load_policy(
+        'extends = "classic"\nname = "x"\n[facts]\nnet_sales = { of = "sale", take = "sum" }'
+    )
+    source = crm.Source(zone="UTC", currency=policy.currency)
+    columns = {name: [] for name in ("order_id", "customer_id", "placed_at", "amount")}
+    day = date(2025, 12, 31)
+    result = crm.evaluate(policy, crm.OrderTable.from_arrays(columns, source), as_of=day)
+    assert Page(render_demo(DemoPage.of(result, as_of=day, last_evaluated_at=day))).open == []
 
 
 def test_both_languages_have_all_texts() -> None:
