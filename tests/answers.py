@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -66,4 +68,36 @@ def expected(case: Case) -> dict[Any, dict[str, Any]]:
         last_evaluated_at=case.last_evaluated_at,
         rows_are="lines" if case.by_line else "orders",
         has=columns,
+    )
+
+
+def alone(case: Case, customer: Any) -> Case:
+    """The same shop with one customer in it."""
+    rows = [row for row in case.rows if row["customer_id"] == customer]
+    listed = [one for one in case.customers or () if one["customer_id"] == customer]
+    customers = listed or [{"customer_id": customer, "blocked": False}]
+    return replace(case, rows=rows, customers=customers)
+
+
+def one_by_one(case: Case) -> crm.Evaluation:
+    """The answer of `evaluate_customer` for a shop with one customer in it."""
+    assert case.customers is not None
+    (customer,) = case.customers
+    names = case.columns - {"version", "line_id"}
+    orders = [
+        crm.Order(
+            customer_id=row["customer_id"],
+            placed_at=row["placed_at"],
+            amount=Decimal(row["amount"]).scaleb(-2),
+            **{name: row[name] for name in names},
+        )
+        for row in case.rows
+    ]
+    return crm.evaluate_customer(
+        crm.load_policy(case.policy),
+        crm.Customer(customer_id=customer["customer_id"], blocked=bool(customer["blocked"])),
+        orders,
+        as_of=case.as_of,
+        known_at=case.known_at,
+        last_evaluated_at=case.last_evaluated_at,
     )

@@ -135,7 +135,8 @@ _ORDER_COLUMNS = (
     "promotion",
 )
 _LINE_COLUMNS = ("amount", "quantity", "product_id", "category", "line_id")
-_OPTIONAL = frozenset(_ORDER_COLUMNS[5:])
+_WHERE_STATED = frozenset({"status_at", "known_at", "returns_order_id"})
+"""Columns that mean something only where some order has them."""
 
 
 def columns_of_models(orders: Iterable[Order]) -> tuple[dict[str, list[object]], bool]:
@@ -150,7 +151,7 @@ def columns_of_models(orders: Iterable[Order]) -> tuple[dict[str, list[object]],
     return {
         name: values
         for name, values in columns.items()
-        if name not in _OPTIONAL or any(value is not None for value in values)
+        if name not in _WHERE_STATED or any(value is not None for value in values)
     }, by_line
 
 

@@ -128,7 +128,7 @@ def _query(policy: Policy, inputs: Inputs) -> Query:
     query = query.where(*checks(inputs, policy))
     query = query.order_by(nodes.ascending(nodes.column("customer_id", last)))
     for name, part in parts.items():
-        query = query.with_(nodes.identifier(name), as_=part)
+        query = query.with_(nodes.identifier(name), as_=part, copy=False)
     return query
 
 

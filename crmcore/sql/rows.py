@@ -41,7 +41,7 @@ def clean_rows(inputs: Inputs) -> Query:
         columns["status"] = _status(inputs)
     if "order_id" in inputs.columns:
         columns["link"] = _link(inputs)
-    known = nodes.negate(nodes.is_missing(_given("customer_id", inputs)))
+    known = nodes.negate(_is_absent(_given("customer_id", inputs)))
     return nodes.select(columns, nodes.table(inputs.orders, _GIVEN)).where(known)
 
 
@@ -56,7 +56,7 @@ def clean_customers(inputs: Inputs, policy: Policy) -> Query:
         wrong = nodes.refuse("blocked must be BOOLEAN")
         columns["blocked"] = nodes.choose([(fits, blocked)], wrong)
     source = nodes.table(inputs.customers, _GIVEN)
-    return nodes.select(columns, source).where(nodes.negate(nodes.is_missing(ids)))
+    return nodes.select(columns, source).where(nodes.negate(_is_absent(ids)))
 
 
 def _given(name: str, inputs: Inputs) -> Node:
@@ -65,6 +65,13 @@ def _given(name: str, inputs: Inputs) -> Node:
 
 def _has_type(value: Node, types: tuple[str, ...]) -> Node:
     return nodes.among(nodes.call("TYPEOF", value), map(nodes.text, types))
+
+
+def _is_absent(value: Node) -> Node:
+    """Return whether an id is missing: as everywhere, empty text is."""
+    empty = nodes.compare(nodes.cast(value, "varchar"), "==", nodes.text(""))
+    is_empty = nodes.choose([(_has_type(value, ("VARCHAR",)), empty)], nodes.truth(False))
+    return nodes.any_of([nodes.is_missing(value), is_empty])
 
 
 def _checked_id(value: Node, name: str) -> Node:
@@ -90,7 +97,7 @@ def _amount(inputs: Inputs) -> Node:
         (nodes.negate(nodes.all_of(terms)), nodes.refuse("amount_minor must be whole numbers"))
     ]
     if "returns_order_id" in inputs.columns:
-        named = nodes.negate(nodes.is_missing(_given("returns_order_id", inputs)))
+        named = nodes.negate(_is_absent(_given("returns_order_id", inputs)))
         positive = nodes.compare(amount, ">=", nodes.number(0))
         wrong = nodes.refuse("a row that returns an order has an amount that is not negative")
         cases.append((nodes.all_of([named, positive]), wrong))
@@ -105,15 +112,14 @@ def _status(inputs: Inputs) -> Node:
 
 def _link(inputs: Inputs) -> Node:
     own = _given("order_id", inputs)
-    missing = nodes.is_missing(own)
     cases = [
-        (missing, nodes.refuse("a row has no order_id")),
+        (_is_absent(own), nodes.refuse("a row has no order_id")),
         (nodes.compare(_given("amount_minor", inputs), ">=", nodes.number(0)), own),
     ]
     if not inputs.linked:
         return nodes.choose(cases, nodes.nothing())
     other = _given("returns_order_id", inputs)
-    cases.append((nodes.is_missing(other), other))
+    cases.append((_is_absent(other), nodes.nothing()))
     cases.append((nodes.compare(_family(own), "==", _family(other)), other))
     wrong = nodes.refuse("order_id and returns_order_id must be of one type")
     return nodes.choose(cases, wrong)

@@ -6,6 +6,7 @@ import pickle
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -280,7 +281,7 @@ def test_the_days_of_a_window(window: Any, as_of: date, first: date, last: date)
 def test_tiles_leave_no_day_out_and_count_none_twice() -> None:
     ends = [date(2025, month, 28) for month in (1, 2, 3, 4)]
     spans = [days({"tiles": "1 month"}, end) for end in ends]
-    for (_, before), (after, _) in zip(spans[:-1], spans[1:], strict=True):
+    for (_, before), (after, _) in pairwise(spans):
         assert after - before == timedelta(days=1)
 
 

@@ -145,6 +145,7 @@ def test_whole_floats_are_whole_numbers_and_fractions_no_ids() -> None:
 
 def test_whole_floats_beside_text_are_whole_numbers_too() -> None:
     orders = table(customer_id=[1.0, "a", 1])
+    assert orders.customer.tolist() == [0, 1, 0]
     assert orders.customer_ids.tolist() == [1, "a"]
 
 
@@ -875,6 +876,15 @@ def test_an_order_with_line_ids_given_twice_counts_once() -> None:
 
 def test_an_order_without_any_amount_is_set_aside() -> None:
     assert left_out(of_models(order()).intake) == {("quarantined", "missing_amount"): 1}
+
+
+def test_models_that_state_no_quantity_have_sold_none() -> None:
+    # As in a table where others state theirs: the sum of no quantities is 0.
+    among_others = table(customer_id=["C1", "C2"], quantity=[None, 3])
+    alone = of_models(order(amount=Decimal("1.00")))
+    items = policy({"items": {"of": "order", "take": "sum", "field": "quantity"}})
+    expected = crm.evaluate(items, among_others, as_of=date(2025, 2, 1))["C1"]
+    assert crm.evaluate(items, alone, as_of=date(2025, 2, 1))["C1"] == expected == {"items": 0}
 
 
 def test_no_models_make_an_empty_table() -> None:
