@@ -9,7 +9,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from golden.shop import left_out, policy, refused, table
+from golden.shop import discreet, left_out, policy, refused, table
 
 import crmcore as crm
 from crmcore.records.customers import CustomerTable
@@ -271,3 +271,23 @@ def test_models_with_different_attributes_make_one_table() -> None:
     assert result.columns["points"].to_list() == [3, None, None]
     assert result.columns["city"].to_list() == [None, "Köln", None]
     assert result.columns["born_on"].to_list() == [None, None, date(1987, 4, 23)]
+
+
+@pytest.mark.parametrize("name", ["customer_id", "blocked", "registered_on", "tag:press"])
+def test_attributes_do_not_stand_in_for_what_the_model_says(name: str) -> None:
+    with pytest.raises(ValueError):
+        CustomerTable.from_models(
+            [crm.Customer(customer_id=1, blocked=True, tags={"press"}, attributes={name: 2})]
+        )
+
+
+@pytest.mark.parametrize("wrong", [{"customer_id": 8173.55}, {"birthday": "Zhang Wei"}, {"x": 1}])
+def test_models_refuse_without_repeating_what_was_given(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError) as caught:
+        crm.Customer(**{"customer_id": "Zhang Wei", **wrong})
+    discreet(caught.value)
+
+
+def test_a_customer_needs_an_id_that_is_not_empty() -> None:
+    with pytest.raises(ValueError):
+        crm.evaluate_customer(policy({}), crm.Customer(customer_id=""), [], as_of=AS_OF)

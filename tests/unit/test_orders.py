@@ -9,7 +9,17 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from golden.shop import CNY, LINES, PERSONAL, SOURCE, left_out, policy, refused, table
+from golden.shop import (
+    CNY,
+    LINES,
+    PERSONAL,
+    SOURCE,
+    discreet,
+    left_out,
+    policy,
+    refused,
+    table,
+)
 
 import crmcore as crm
 from crmcore.money import Rate
@@ -205,6 +215,12 @@ def test_larger_whole_numbers_are_refused_as_a_whole() -> None:
         table(customer_id=[1, 2**63])
     with refused(column="order_id"):
         table(order_id=np.array([1, 2**63], np.uint64))
+
+
+def test_larger_whole_numbers_are_refused_in_any_company() -> None:
+    for given in ([1, 2**63], [2**63, None], [2**63, "a"], [2**63, UUID(int=1)]):
+        with refused(column="customer_id"):
+            table(customer_id=given)
 
 
 def test_very_long_and_strange_text_is_an_id() -> None:
@@ -838,6 +854,27 @@ def test_rows_that_enter_no_sum_do_not_overflow() -> None:
     assert result["C1"]["net"] == Decimal(LIMIT).scaleb(-2)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"customer_id": [None, None, "C1"]},
+        {"status": ["cancelled", "paid", "paid"]},
+        {"placed_at": ["2020-01-01", "2020-01-01", "2025-01-15"]},
+        {"customer_id": ["C2", "C2", "C1"], "placed_at": ["2020-01-01"] * 2 + ["2025-01-15"]},
+    ],
+)
+def test_returns_of_orders_that_enter_no_sum_do_not_overflow(changes: dict[str, Any]) -> None:
+    orders = table(
+        **{
+            "amount_minor": [LIMIT, -1, 100],
+            "returns_order_id": np.array([None, 1, None], object),
+            **changes,
+        }
+    )
+    net = policy({"net": {"of": "sale", "take": "sum", "in": "w"}}, {"w": "1 month"})
+    assert crm.evaluate(net, orders, as_of=date(2025, 2, 1))["C1"]["net"] == Decimal("1.00")
+
+
 # Models
 
 
@@ -885,6 +922,23 @@ def test_models_that_state_no_quantity_have_sold_none() -> None:
     items = policy({"items": {"of": "order", "take": "sum", "field": "quantity"}})
     expected = crm.evaluate(items, among_others, as_of=date(2025, 2, 1))["C1"]
     assert crm.evaluate(items, alone, as_of=date(2025, 2, 1))["C1"] == expected == {"items": 0}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"customer_id": ["Zhang Wei"]},
+        {"amount": "8173.55 Zhang Wei"},
+        {"placed_at": "1987-04-23"},
+        {"order_id": 8173.55},
+        {"e_mail": "zhang.wei@example.org"},
+        {"lines": ({"amount": "Zhang Wei"},)},
+    ],
+)
+def test_models_refuse_without_repeating_what_was_given(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError) as caught:
+        order(**wrong)
+    discreet(caught.value)
 
 
 def test_no_models_make_an_empty_table() -> None:
