@@ -11,6 +11,7 @@ from typing import Literal, cast
 import numpy as np
 
 from crmcore.calendars import DAY_US, FIRST_INSTANT, LAST_INSTANT, zone
+from crmcore.calendars.spans import month_starts
 from crmcore.columns import Ints, Mask
 from crmcore.errors import DataError
 from crmcore.records.raw import Raw
@@ -21,6 +22,11 @@ _ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
 )
+_MARKS = [4, 7, 10, 13, 16]
+_DIGITS = [place for place in range(19) if place not in _MARKS]
+# Which sign may stand at which mark: dashes, then a space or a T, then colons.
+_ALLOWED = np.zeros((128, 5), np.bool_)
+_ALLOWED[ord("-"), :2] = _ALLOWED[[ord(" "), ord("T")], 2] = _ALLOWED[ord(":"), 3:] = True
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _UTC_NAMES = frozenset({"UTC", "Etc/UTC"})
@@ -169,6 +175,9 @@ def _by_category(name: str, raw: Raw, zone_name: str | None) -> Instants:
 
 def _from_texts(name: str, texts: list[object], zone_name: str | None) -> Instants:
     """Read distinct texts; those with an offset need no zone."""
+    plain = plain_walls(texts)
+    if plain is not None:
+        return _in_zone(name, plain, {}, zone_name)
     moments = _moments(texts)
     unread = np.array([moment is None for moment in moments], np.bool_)
     zoned = np.array([moment is not None and moment.tzinfo is not None for moment in moments])
@@ -189,6 +198,32 @@ def _from_texts(name: str, texts: list[object], zone_name: str | None) -> Instan
         None if found.ambiguous is None else _some(found.ambiguous & naive),
         None if found.nonexistent is None else _some(found.nonexistent & naive),
     )
+
+
+def plain_walls(texts: list[object]) -> Ints | None:
+    """Return texts like ``2025-06-01 10:00:00`` as wall-clock microseconds, all at once.
+
+    ``None`` when any text is written in another way or names no time of the calendar; then they
+    are read one by one.
+    """
+    if set(map(type, texts)) != {str} or set(map(len, cast("list[str]", texts))) != {19}:
+        return None
+    signs = np.array(texts, "U19").view(np.uint32).reshape(-1, 19)
+    marks, digits = signs[:, _MARKS], signs[:, _DIGITS] - ord("0")
+    if not _ALLOWED[np.minimum(marks, 127), np.arange(5)].all() or (digits > 9).any():
+        return None
+    year, month, day, hour, minute, second = (
+        digits[:, places].astype(np.int64) @ 10 ** np.arange(len(places))[::-1]
+        for places in ([0, 1, 2, 3], [4, 5], [6, 7], [8, 9], [10, 11], [12, 13])
+    )
+    start = month_starts((year - 1970) * 12 + month - 1)
+    length = month_starts((year - 1970) * 12 + month) - start
+    fits = (year > 0) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= length)
+    if not (fits & (hour < 24) & (minute < 60) & (second < 60)).all():
+        return None
+    seconds = (((start + day - 1) * 24 + hour) * 60 + minute) * 60 + second
+    walls: Ints = seconds * 1_000_000
+    return walls
 
 
 def _since_epoch(moments: list[datetime | None]) -> Ints:
