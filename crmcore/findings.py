@@ -15,7 +15,7 @@ _TEXTS = {
     "orders_after_as_of": "orders and returns after the moment asked for, not counted",
     "unlinked_returns": "returns that name no order, taken off the customer's total",
     "customers_not_registered": "customers with orders but without a customer record",
-    "ids_of_different_kinds": "customers: the ids of orders and customers differ in kind, none agree",
+    "ids_of_different_kinds": "customers: orders and customers have ids of different kinds",
     "ambiguous_time": "times that a clock change makes ambiguous, read as the earlier",
     "nonexistent_time": "times that a clock change skipped, moved forward",
     "anonymous": "rows without customer, in the shop's totals only",

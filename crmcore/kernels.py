@@ -47,8 +47,7 @@ def encode(values: Ints) -> tuple[Ints, Ints]:
     low, high = int(values.min()), int(values.max())
     span = high - low + 1
     if span > 2 * len(values) + 1024:
-        uniques, codes = np.unique(values, return_inverse=True)
-        return codes, uniques
+        return _encode_by_sorting(values)
     shifted = values if low == 0 else values - low
     present = np.zeros(span, np.bool_)
     present[shifted] = True
@@ -56,6 +55,18 @@ def encode(values: Ints) -> tuple[Ints, Ints]:
         return shifted, np.arange(low, high + 1, dtype=np.int64)
     lookup = np.cumsum(present, dtype=np.int64) - 1
     return lookup[shifted], np.flatnonzero(present) + low
+
+
+def _encode_by_sorting(values: Ints) -> tuple[Ints, Ints]:
+    # np.unique does the same with a slower, stable sort.
+    order = np.argsort(values)
+    ordered = values[order]
+    first = np.empty(len(values), np.bool_)
+    first[0] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    codes = np.empty(len(values), np.int64)
+    codes[order] = np.cumsum(first) - 1
+    return codes, ordered[first]
 
 
 def has_duplicates(values: Ints) -> bool:

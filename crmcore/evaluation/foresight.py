@@ -94,8 +94,7 @@ def _days(
     today = int(timing.now.day[0])
     found = [np.empty(0, np.int64)]
     placed = np.unique(timing.zone.local_days(orders.placed_us))
-    for window in policy.windows.values():
-        found.append(_leaving(window, placed, today))
+    found += [_leaving(window, placed, today) for window in policy.windows.values()]
     for step in policy.steps:
         found.extend(_crossing(step, columns, _dates_of(step, policy, columns, placed, timing)))
     days = np.unique(np.concatenate(found))

@@ -76,7 +76,7 @@ def _of_customers(
 
 
 def _of_different_kinds(left: Ids, right: Ids) -> bool:
-    """Tell whether no id of one side is of a kind that the other has; ids of a kind stand together."""
+    """Tell whether the ids of both sides differ in kind; ids of a kind stand together."""
     if len(left) == 0 or len(right) == 0:
         return False
     kinds = [set(map(type, ids[:1].tolist() + ids[-1:].tolist())) for ids in (left, right)]

@@ -162,7 +162,7 @@ def figures(policy: Policy, inputs: Inputs) -> Query:
             nodes.compare(instant, "<=", nodes.column("end_us", run)),
         ]
         days = nodes.table(inputs.part("days"), run)
-        query = query.join(days, on=nodes.all_of(inside), join_type="left")
+        query = query.join(days, on=nodes.all_of(inside), join_type="left", copy=False)
     return query
 
 

@@ -85,14 +85,16 @@ def cast(value: Node, type_: Type) -> Node:
     """Return a value as another type."""
     from sqlglot import exp
 
-    return exp.Cast(this=value, to=exp.DataType.build(type_))
+    return exp.Cast(this=value, to=exp.DataType(this=exp.DataType.Type[type_.upper()]))
 
 
 def decimal(value: Node, width: int, digits: int) -> Node:
     """Return a value as an exact decimal of so many digits, and so many after the point."""
     from sqlglot import exp
 
-    return exp.Cast(this=value, to=exp.DataType.build(f"decimal({width}, {digits})"))
+    sizes = [exp.DataTypeParam(this=exp.Literal.number(size)) for size in (width, digits)]
+    type_ = exp.DataType(this=exp.DataType.Type.DECIMAL, expressions=sizes)
+    return exp.Cast(this=value, to=type_)
 
 
 def compute(left: Node, sign: Arithmetic, right: Node) -> Node:
@@ -143,21 +145,21 @@ def all_of(terms: Sequence[Node]) -> Node:
     """Return whether all terms hold."""
     from sqlglot import exp
 
-    return exp.and_(*terms)
+    return exp.and_(*terms, copy=False)
 
 
 def any_of(terms: Sequence[Node]) -> Node:
     """Return whether a term holds."""
     from sqlglot import exp
 
-    return exp.or_(*terms)
+    return exp.or_(*terms, copy=False)
 
 
 def negate(term: Node) -> Node:
     """Return the opposite; of unknown, unknown."""
     from sqlglot import exp
 
-    return exp.not_(term)
+    return exp.not_(term, copy=False)
 
 
 def choose(cases: Iterable[tuple[Node, Node]], otherwise: Node) -> Node:
@@ -198,9 +200,7 @@ def bracket(value: Node) -> Node:
 
 def day_zero() -> Node:
     """Return the date that days are counted from."""
-    from sqlglot import exp
-
-    return exp.Cast(this=exp.Literal.string("1970-01-01"), to=exp.DataType.build("date"))
+    return cast(text("1970-01-01"), "date")
 
 
 # Aggregates and queries
@@ -240,7 +240,7 @@ def select(columns: Mapping[str, Node], source: Node, *more: Node) -> Query:
     from sqlglot import exp
 
     named = [exp.Alias(this=node, alias=identifier(name)) for name, node in columns.items()]
-    return exp.select(*more, *named).from_(source)
+    return exp.select(*more, *named, copy=False).from_(source, copy=False)
 
 
 def rows_of(columns: Sequence[str], rows: Iterable[Sequence[int]], alias: str) -> exp.Values:
@@ -256,7 +256,7 @@ def union(queries: Sequence[Query]) -> exp.Query:
     """Return the distinct rows of queries."""
     from sqlglot import exp
 
-    return queries[0] if len(queries) == 1 else exp.union(*queries, distinct=True)
+    return queries[0] if len(queries) == 1 else exp.union(*queries, distinct=True, copy=False)
 
 
 def subquery(query: Query) -> Node:

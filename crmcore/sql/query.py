@@ -113,7 +113,9 @@ def to_sql(
     last = last_evaluated_at
     last_us = None if last is None else int(moments([last], policy.zone).at[0])
     inputs = Inputs.of(orders, customers, columns, moments([as_of], policy.zone), last_us)
-    return _query(policy, inputs).sql(dialect=dialect, pretty=True, max_text_width=_WIDTH)
+    return _query(policy, inputs).sql(
+        dialect=dialect, pretty=True, max_text_width=_WIDTH, copy=False
+    )
 
 
 def _query(policy: Policy, inputs: Inputs) -> Query:

@@ -63,7 +63,7 @@ def own_ids(case: Case) -> Case:
 
     def own(row: Row, order: Any) -> Any:
         key = (type(row["customer_id"]), row["customer_id"])
-        return None if order is None else 100 * customers.setdefault(key, len(customers)) + order
+        return None if order is None else 10_000 * customers.setdefault(key, len(customers)) + order
 
     names = [name for name in ("order_id", "returns_order_id") if name in case.columns]
     rows = [row | {name: own(row, row[name]) for name in names} for row in case.rows]
@@ -187,9 +187,6 @@ def test_one_customers_models_say_the_same(case: Case, data: st.DataObject) -> N
     assume(len(result))
     customer = data.draw(st.sampled_from(result.ids.tolist()))
     rows = [row for row in case.rows if is_the(row["customer_id"], customer)]
-    # A column in which no model says anything is none.
-    stated = {name for name in MODEL_COLUMNS if any(row.get(name) is not None for row in rows)}
-    assume(case.columns & set(MODEL_COLUMNS) <= stated | {"returns_order_id"})
     blocked = [
         one["blocked"] for one in case.customers or () if is_the(one["customer_id"], customer)
     ]

@@ -11,7 +11,8 @@ from crmcore.errors import Problem
 
 __all__ = ["placed", "places"]
 
-_HEADER: Final = re.compile(r"[ \t]*+\[([^\[\]]{1,500})\]")
+# Within lists of several lines a row looks like a header, but has commas.
+_HEADER: Final = re.compile(r"""[ \t]*+(\[\[?)([A-Za-z0-9_."' \t-]{1,500})\]\]?[ \t]*+(?:#|$)""")
 _KEY: Final = re.compile(r"""[ \t]*+([A-Za-z0-9_."' -]{1,500}?)[ \t]*+=""")
 
 
@@ -30,19 +31,37 @@ def places(text: str) -> dict[str, int]:
     --------
     >>> places("zone = 'UTC'\n[scores.a]\nfact = 'b'")
     {'zone': 1, 'scores': 2, 'scores.a': 2, 'scores.a.fact': 3}
+    >>> places("[[exclude]]\nin = [1]\n[[exclude]]")
+    {'exclude': 1, 'exclude.0': 1, 'exclude.0.in': 2, 'exclude.1': 3}
     """
     found: dict[str, int] = {}
+    if text.lstrip().startswith("{"):
+        return found
     table: list[str] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        header, key = _HEADER.match(line), _KEY.match(line)
+    last: dict[str, int] = {}  # position of the latest table, of each list of tables
+    for number, line in enumerate(text.split("\n"), start=1):
+        header, key = _HEADER.match(line.rstrip("\r")), _KEY.match(line)
         parts: Sequence[str] = []
         if header:
-            table = parts = _parts(header[1])
+            table = parts = _opened(_parts(header[2]), last, is_list=header[1] == "[[")
         elif key:
             parts = [*table, *_parts(key[1])]
         for depth in range(1, len(parts) + 1):
             found.setdefault(".".join(parts[:depth]), number)
     return found
+
+
+def _opened(parts: Sequence[str], last: dict[str, int], *, is_list: bool) -> list[str]:
+    """Return the path of the table that a header opens, with its positions in lists."""
+    path: list[str] = []
+    for at, part in enumerate(parts, start=1):
+        path.append(part)
+        name = ".".join(path)
+        if is_list and at == len(parts):
+            last[name] = last.get(name, -1) + 1
+        if name in last:
+            path.append(str(last[name]))
+    return path
 
 
 def _placed(problem: Problem, known: Sequence[tuple[dict[str, int], str | None]]) -> Problem:

@@ -16,10 +16,11 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final, NoReturn, TypeAlias
 
+from crmcore.documents.kinds import DocumentKind
+from crmcore.documents.places import placed
 from crmcore.errors import PolicyError, Problem
-from crmcore.policy.places import placed
 
-__all__ = ["Plain", "Table", "Text", "plain", "read_file", "read_text"]
+__all__ = ["Plain", "Table", "Text", "is_text", "plain", "read", "read_file", "read_text"]
 
 Plain: TypeAlias = "str | int | bool | Decimal | date | list[Plain] | dict[str, Plain]"
 Table: TypeAlias = dict[str, Plain]
@@ -64,83 +65,139 @@ class Text:
     file: Path | None = None
 
 
-def read_file(path: Path) -> Text:
+def is_text(source: str) -> bool:
+    """Whether it is a document itself rather than the name of one.
+
+    It is when it has a line break or an equals sign, or starts with a brace.
+
+    Examples
+    --------
+    >>> is_text('zone = "UTC"'), is_text('{"zone": "UTC"}'), is_text("shop.toml")
+    (True, True, False)
+    """
+    return "\n" in source or "=" in source or source.lstrip().startswith("{")
+
+
+def read(source: str | Path | Mapping[str, object], kind: DocumentKind) -> Text:
+    """Read a mapping, a file, or a text, told from the name of a file by `is_text`.
+
+    Raises
+    ------
+    PolicyError
+        Of the kind's own class: it cannot be read, or holds more than may be.
+
+    Examples
+    --------
+    >>> read("[window]\nspan = 1.50", DocumentKind("policy")).table
+    {'window': {'span': Decimal('1.50')}}
+    """
+    if isinstance(source, Mapping):
+        return Text(plain(source, kind))
+    if isinstance(source, str) and is_text(source):
+        return read_text(source, kind)
+    return read_file(Path(source), kind)
+
+
+def read_file(path: Path, kind: DocumentKind) -> Text:
     """Read a ``.toml`` or ``.json`` file.
 
     Raises
     ------
     PolicyError
-        When it cannot be read, or holds more than may be.
+        Of the kind's own class: it cannot be read, or holds more than may be.
     """
+    refuse = _Refusing(kind, path)
     if path.suffix not in (".toml", ".json"):
-        _refuse("unknown_format", "a policy is a .toml or a .json file", file=path)
+        refuse("unknown_format", f"a {kind.word} is a .toml or a .json file")
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
-    except OSError as reason:
-        message = f"cannot be read: {reason.strerror or 'unknown reason'}"
-        _refuse("unreadable", message, file=path)
+    except (OSError, ValueError) as reason:  # a name with a zero byte is a ValueError
+        why = reason.strerror if isinstance(reason, OSError) else None
+        refuse("unreadable", f"cannot be read: {why or 'no file can have this name'}")
     if len(content) > MAX_BYTES:
-        _refuse("too_large", f"a file has at most {MAX_BYTES:,} bytes", file=path)
+        refuse("too_large", f"a file has at most {MAX_BYTES:,} bytes")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as reason:
         line = content[: reason.start].count(b"\n") + 1
-        _refuse("not_utf8", "the file is not UTF-8 text", file=path, line=line)
-    return read_text(text, file=path)
+        refuse("not_utf8", "the file is not UTF-8 text", line)
+    return read_text(text, kind, file=path)
 
 
-def read_text(text: str, *, file: Path | None = None) -> Text:
+def read_text(text: str, kind: DocumentKind, *, file: Path | None = None) -> Text:
     """Read TOML, or JSON where the text starts with a brace or the file says so.
 
     Raises
     ------
     PolicyError
-        When it is no TOML or JSON, or holds more than may be.
+        Of the kind's own class: it is no TOML or JSON, or holds more than may be.
     """
+    refuse = _Refusing(kind, file)
     if len(text) > MAX_BYTES or len(text.encode(errors="replace")) > MAX_BYTES:
-        _refuse("too_large", f"a text has at most {MAX_BYTES:,} bytes", file=file)
+        refuse("too_large", f"a text has at most {MAX_BYTES:,} bytes")
     is_json = file.suffix == ".json" if file else text.lstrip().startswith("{")
     if not is_json:
-        _check_toml(text, file)
+        _check_toml(text, refuse)
     try:
         given = _json(text) if is_json else tomllib.loads(text, parse_float=Decimal)
     except RecursionError:
-        _refuse("too_deep", f"tables and lists nest at most {MAX_DEPTH} deep", file=file)
+        refuse("too_deep", f"tables and lists nest at most {MAX_DEPTH} deep")
     except tomllib.TOMLDecodeError as reason:
-        _refuse_toml(str(reason), text, file)
+        _refuse_toml(str(reason), text, refuse)
     except json.JSONDecodeError as reason:
-        place = {"line": reason.lineno, "column": reason.colno}
-        _refuse("json_syntax", reason.msg, file=file, **place)
+        refuse("json_syntax", reason.msg, reason.lineno, reason.colno)
     except (ValueError, InvalidOperation):
-        _refuse("out_of_range", "a number or a date is too large to be read", file=file)
+        refuse("out_of_range", "a number or a date is too large to be read")
     try:
-        return Text(plain(given), text, file)
+        return Text(plain(given, kind), text, file)
     except PolicyError as error:
-        raise PolicyError(placed(error.problems, [(text, file)])) from None
+        raise kind.error(placed(error.problems, [(text, file)])) from None
 
 
-def plain(given: object) -> Table:
+def plain(given: object, kind: DocumentKind) -> Table:
     """Return a copy in plain dicts and lists, numbers exact, everything within limits.
 
     Raises
     ------
     PolicyError
-        With everything that is beyond the limits or of a type that a policy cannot hold.
+        Of the kind's own class, with everything that is beyond the limits or of a type that no
+        document can hold.
+
+    Examples
+    --------
+    >>> plain({"edges": (1, 2.5)}, DocumentKind("policy"))
+    {'edges': [1, Decimal('2.5')]}
     """
     if not isinstance(given, Mapping):
-        _refuse("wrong_type", "a policy is a table at the top")
-    copier = _Copier()
+        _Refusing(kind)("wrong_type", f"a {kind.word} is a table at the top")
+    copier = _Copier(kind.word)
     table = copier.table(given)
     if copier.problems:
-        raise PolicyError(copier.problems)
+        raise kind.error(copier.problems)
     return table
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusing:
+    """Raises the error of a kind of document, with one problem of a file."""
+
+    kind: DocumentKind
+    file: Path | None = None
+
+    def __call__(
+        self, code: str, message: str, line: int | None = None, column: int | None = None
+    ) -> NoReturn:
+        name = str(self.file) if self.file else None
+        problem = Problem(code, message, file=name, line=line, column=column)
+        raise self.kind.error([problem]) from None
 
 
 class _Copier:
     """Copies level by level, so that nothing overflows the stack."""
 
-    def __init__(self) -> None:
+    def __init__(self, word: str) -> None:
+        self.word = word
         self.problems: list[Problem] = []
         self.nodes = 0
         self.letters = 0
@@ -152,7 +209,7 @@ class _Copier:
         self.nodes += 1
         if self.nodes > MAX_NODES or len(self.problems) > MAX_PROBLEMS:
             if self.nodes == MAX_NODES + 1:
-                self._problem("too_large", f"a policy has at most {MAX_NODES:,} values", path)
+                self._problem("too_large", f"a {self.word} has at most {MAX_NODES:,} values", path)
             return ""
         if isinstance(given, Mapping):
             return self._table(given, path, depth + 1)
@@ -206,21 +263,22 @@ class _Copier:
             case float() | Decimal():
                 return self._decimal(given, path)
             case datetime():
-                message = "a policy holds dates, but no times of day"
+                message = f"a {self.word} holds dates, but no times of day"
                 self._problem("wrong_type", message, path)
             case date():
                 return given
             case None:
                 self._problem("wrong_type", "leave out a key instead of giving it no value", path)
             case _:
-                message = "a policy holds tables, lists, text, numbers, dates, true and false"
+                held = "tables, lists, text, numbers, dates, true and false"
+                message = f"a {self.word} holds {held}"
                 self._problem("wrong_type", message, path, given=type(given).__name__)
         return ""
 
     def _text(self, given: str, path: str) -> str:
         self.letters += len(given)
         if self.letters > MAX_TEXT >= self.letters - len(given):
-            message = f"a policy has at most {MAX_TEXT:,} characters of text"
+            message = f"a {self.word} has at most {MAX_TEXT:,} characters of text"
             self._problem("too_large", message, path)
         if len(given) > MAX_STRING:
             message = f"a text has at most {MAX_STRING:,} characters"
@@ -268,44 +326,27 @@ def _pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return table
 
 
-def _check_toml(text: str, file: Path | None) -> None:
+def _check_toml(text: str, refuse: _Refusing) -> None:
     """Refuse a text that takes long to read, before it is read."""
     if text.count("\n") > MAX_LINES:
-        _refuse("too_large", f"a text has at most {MAX_LINES:,} lines", file=file)
+        refuse("too_large", f"a text has at most {MAX_LINES:,} lines")
     if text.count(",") + text.count("=") > 2 * MAX_NODES:
-        _refuse("too_large", f"a policy has at most {MAX_NODES:,} values", file=file)
+        refuse("too_large", f"a {refuse.kind.word} has at most {MAX_NODES:,} values")
     if _LONG_NUMBER.search(text):
-        _refuse("out_of_range", f"a number has at most {MAX_DIGITS} digits", file=file)
+        refuse("out_of_range", f"a number has at most {MAX_DIGITS} digits")
     # Reading a key takes time that grows with the square of its parts.
     long_key = _LONG_KEY.search(text)
     if long_key:
         line = text.count("\n", 0, long_key.start()) + 1
-        message = f"a key has at most {MAX_KEY_PARTS} parts"
-        _refuse("too_deep", message, file=file, line=line)
+        refuse("too_deep", f"a key has at most {MAX_KEY_PARTS} parts", line)
 
 
-def _refuse_toml(message: str, text: str, file: Path | None) -> NoReturn:
+def _refuse_toml(message: str, text: str, refuse: _Refusing) -> NoReturn:
     place = _PLACE.search(message)
     message = _PLACE.sub("", message)
     lines = text.split("\n")
     line, column = len(lines), len(lines[-1]) + 1
     if place and place[1]:
         line, column = int(place[1]), int(place[2])
-    code = (
-        "duplicate_key"
-        if message.startswith(("Cannot overwrite", "Cannot declare", "Duplicate"))
-        else "toml_syntax"
-    )
-    _refuse(code, message, file=file, line=line, column=column)
-
-
-def _refuse(
-    code: str,
-    message: str,
-    *,
-    file: Path | None = None,
-    line: int | None = None,
-    column: int | None = None,
-) -> NoReturn:
-    name = str(file) if file else None
-    raise PolicyError([Problem(code, message, file=name, line=line, column=column)]) from None
+    twice = message.startswith(("Cannot overwrite", "Cannot declare", "Duplicate"))
+    refuse("duplicate_key" if twice else "toml_syntax", message, line, column)

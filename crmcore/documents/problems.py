@@ -1,0 +1,186 @@
+"""From pydantic's errors to the problems of a document, in its own words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from crmcore.conditions import ConditionSyntaxError, Suggestions
+from crmcore.documents.kinds import DocumentKind, Location
+from crmcore.errors import Problem
+
+__all__ = ["problems_of", "written"]
+
+_MAX_GIVEN: Final = 60
+_CODES: Final[Mapping[str, str]] = {
+    "missing": "missing_key",
+    "extra_forbidden": "unknown_key",
+    "literal_error": "not_allowed",
+    "string_pattern_mismatch": "bad_name",
+    "greater_than": "out_of_range",
+    "greater_than_equal": "out_of_range",
+    "less_than": "out_of_range",
+    "less_than_equal": "out_of_range",
+    "too_short": "wrong_length",
+    "too_long": "wrong_length",
+    "string_too_short": "wrong_length",
+    "string_too_long": "wrong_length",
+    "value_error": "bad_value",
+    "date_from_datetime_inexact": "wrong_type",
+    "union_tag_invalid": "not_allowed",
+    "union_tag_not_found": "missing_key",
+}
+_MESSAGES: Final[Mapping[str, str]] = {
+    "missing": "this is required",
+    "extra_forbidden": "there is no such key here",
+    "literal_error": "this is not one of what may stand here",
+    "bool_type": "true or false is expected",
+    "int_type": "a whole number is expected",
+    "string_type": "text is expected",
+    "tuple_type": "a list is expected",
+    "list_type": "a list is expected",
+    "mapping_type": "a table is expected",
+    "dict_type": "a table is expected",
+    "model_type": "a table is expected",
+    "model_attributes_type": "a table is expected",
+    "date_type": "a date such as 2024-01-31 is expected",
+    "date_parsing": "a date such as 2024-01-31 is expected",
+    "date_from_datetime_parsing": "a date such as 2024-01-31 is expected",
+}
+_NAME: Final = "lower-case letters, digits and _, a letter first, at most 64"
+_PATTERNS: Final[Mapping[str, str]] = {
+    "^[A-Z]{3}$": "three capital letters, such as CNY",
+    "^[A-Za-z]{2,3}": "a language such as en or zh-CN",
+}
+
+
+def problems_of(
+    error: ValidationError, kind: DocumentKind, suggestions: Suggestions | None = None
+) -> list[tuple[Location, Problem]]:
+    """Return the problems of a document, each with its place.
+
+    Parameters
+    ----------
+    error
+        What pydantic found.
+    kind
+        The kind of document.
+    suggestions
+        Where nearest names are looked up; shared by all that is found in one document.
+    """
+    errors = error.errors(include_url=False)
+    inner = {details["loc"][:depth] for details in errors for depth in range(len(details["loc"]))}
+    teller = _Teller(kind, suggestions or Suggestions())
+    return [
+        teller.tell(details)
+        for details in errors
+        # Else it is too short only because of entries that have a problem of their own.
+        if details["type"] != "too_short" or details["loc"] not in inner
+    ]
+
+
+def written(given: object) -> str:
+    """Return a short spelling of what was given."""
+    match given:
+        case bool():
+            text = "true" if given else "false"
+        case str():
+            text = repr(given[: _MAX_GIVEN + 1])
+        case Mapping():
+            text = "a table"
+        case list() | tuple():
+            text = "a list"
+        case _:
+            text = str(given)
+    return text if len(text) <= _MAX_GIVEN else text[:_MAX_GIVEN] + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class _Teller:
+    """Says what pydantic found."""
+
+    kind: DocumentKind
+    suggestions: Suggestions
+
+    def tell(self, details: ErrorDetails) -> tuple[Location, Problem]:
+        place = tuple(
+            part for part in details["loc"] if part != "[key]" and part not in self.kind.tags
+        )
+        return place, self._problem(details, place)
+
+    def _problem(self, details: ErrorDetails, place: Location) -> Problem:
+        kind, path = details["type"], ".".join(map(str, place))
+        match kind:
+            case "extra_forbidden":
+                return self._unknown_key(details, path)
+            case "missing":
+                row = isinstance(details["loc"][-1], int)
+                message = "a row is a pair of two entries" if row else _MESSAGES[kind]
+                return Problem("wrong_length" if row else "missing_key", message, path)
+            case "too_long" | "too_short" | "string_too_long" | "string_too_short":
+                return Problem("wrong_length", _length(details), path)
+            case "literal_error":
+                return self._not_allowed(details, path)
+            case "string_pattern_mismatch":
+                return _badly_written(details, path)
+            case "value_error":
+                return self._value_error(details, place, path)
+        code = _CODES.get(kind, "wrong_type" if kind.endswith(("_type", "_parsing")) else kind)
+        message = _MESSAGES.get(kind) or _lower(details["msg"])
+        return Problem(code, message, path, given=_single(details["input"]))
+
+    def _unknown_key(self, details: ErrorDetails, path: str) -> Problem:
+        *parent, key = details["loc"]
+        allowed = self.kind.keys_at(tuple(parent))
+        suggestion = self.suggestions.nearest(str(key), allowed)
+        message, listed = _MESSAGES["extra_forbidden"], ", ".join(allowed) or None
+        return Problem("unknown_key", message, path, allowed=listed, suggestion=suggestion)
+
+    def _not_allowed(self, details: ErrorDetails, path: str) -> Problem:
+        expected, given = str(details.get("ctx", {}).get("expected", "")), details["input"]
+        options = re.findall(r"'([^']*)'", expected)
+        suggestion = self.suggestions.nearest(str(given)[:64], options)
+        allowed = ", ".join(options) or expected
+        message = _MESSAGES["literal_error"]
+        return Problem("not_allowed", message, path, written(given), allowed, suggestion)
+
+    def _value_error(self, details: ErrorDetails, place: Location, path: str) -> Problem:
+        cause, given = details.get("ctx", {}).get("error"), details["input"]
+        if isinstance(cause, ConditionSyntaxError):
+            message = (
+                f"the condition cannot be read: {cause.message} (at character {cause.position + 1})"
+            )
+            return Problem("condition_syntax", message, path, given=written(given))
+        message = details["msg"].removeprefix("Value error, ")
+        known = self.kind.known.get(place)
+        suggestion = None
+        if known and isinstance(given, str):
+            suggestion = self.suggestions.nearest(given[:64], known())
+        return Problem("bad_value", message, path, given=_single(given), suggestion=suggestion)
+
+
+def _badly_written(details: ErrorDetails, path: str) -> Problem:
+    pattern = str(details.get("ctx", {}).get("pattern"))
+    allowed = next((v for k, v in _PATTERNS.items() if pattern.startswith(k)), _NAME)
+    message = "this is not written as it must be"
+    return Problem("bad_name", message, path, written(details["input"]), allowed)
+
+
+def _length(details: ErrorDetails) -> str:
+    ctx = details.get("ctx", {})
+    if "max_length" in ctx:
+        return f"no more than {ctx['max_length']} may stand here"
+    return f"at least {ctx.get('min_length', 1)} must stand here"
+
+
+def _single(given: object) -> str | None:
+    return None if isinstance(given, (Mapping, list, tuple)) else written(given)
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
