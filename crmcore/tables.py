@@ -21,6 +21,7 @@ from crmcore.conditions import (
     ConditionTrace,
     FieldType,
     Suggestions,
+    a_field,
     bind,
     evaluate,
     explain,
@@ -161,7 +162,7 @@ class FirstMatch(BaseModel):
             message = "no such label column"
             yield Problem("unknown_name", message, where, self.otherwise, suggestion=suggestion)
         elif type_.kind != "label":
-            message = f"a label cannot come from a {type_.kind} field"
+            message = f"a label cannot come from {a_field(type_.kind)}"
             yield Problem("type_mismatch", message, where, self.otherwise, "a label field")
 
 

@@ -254,8 +254,6 @@ def cases(draw: st.DrawFn) -> Case:
     by_line = draw(st.integers(0, 3)) == 0
     chosen = set(draw(st.lists(st.sampled_from(OPTIONAL_COLUMNS), unique=True)))
     if by_line:
-        # Orders whose lines become known one after the other are tested by hand.
-        chosen -= {"known_at"}
         chosen |= {"line_id"} if draw(st.booleans()) else set()
     if "status_at" in chosen:
         chosen.add("status")

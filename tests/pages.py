@@ -82,7 +82,7 @@ def differences(page: str, capsys: pytest.CaptureFixture[str]) -> Iterator[str]:
 
 def table(page: str, heading: str) -> list[list[str]]:
     """Return the cells of the first table after a heading, without its first two lines."""
-    section = page.split(f"\n{heading}\n", 1)[1]
+    section = f"\n{page}".split(f"\n{heading}\n", 1)[1]
     lines = re.search(r"(?:^\|.*\n)+", section, re.MULTILINE)
     assert lines, f"no table under {heading!r}"
     rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines[0].splitlines()]

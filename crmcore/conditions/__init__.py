@@ -21,7 +21,7 @@ from crmcore.conditions.bound import (
 )
 from crmcore.conditions.evaluation import evaluate
 from crmcore.conditions.explanation import ConditionTrace, Threshold, explain
-from crmcore.conditions.literals import FieldType, Suggestions, nearest
+from crmcore.conditions.literals import FieldType, Suggestions, a_field, nearest
 from crmcore.conditions.parser import ConditionField, ConditionSyntaxError, parse
 from crmcore.conditions.printer import to_text
 from crmcore.conditions.tree import KEYWORDS, Condition, names
@@ -47,6 +47,7 @@ __all__ = [
     "Suggestions",
     "Threshold",
     "Truth",
+    "a_field",
     "bind",
     "evaluate",
     "explain",

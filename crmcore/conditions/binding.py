@@ -25,7 +25,14 @@ from crmcore.conditions.bound import (
     BoundPair,
     BoundTerms,
 )
-from crmcore.conditions.literals import Edge, FieldType, RefusedLiteralError, Suggestions, convert
+from crmcore.conditions.literals import (
+    Edge,
+    FieldType,
+    RefusedLiteralError,
+    Suggestions,
+    a_field,
+    convert,
+)
 from crmcore.conditions.printer import operand_text, to_text
 from crmcore.conditions.tree import ComparisonOp, Condition, LiteralValue, Operand
 from crmcore.errors import Problem
@@ -123,7 +130,7 @@ class _Binder:
         if type_ is None:
             return None
         if type_.kind != "bool":
-            message = f"a {type_.kind} field alone is not a condition: compare it"
+            message = f"{a_field(type_.kind)} alone is not a condition: compare it"
             self._problem("type_mismatch", message, node.name)
             return None
         return BoundCompare(node.name, "==", node.name, type_, True, "==", True)
@@ -233,7 +240,7 @@ def _pair_mismatch(left: FieldType, right: FieldType) -> str | None:
     if "ratio" in (left.kind, right.kind):
         return "an exact ratio is compared with numbers only, not with another field"
     if left.kind != right.kind:
-        return f"a {left.kind} field is not compared with a {right.kind} field"
+        return f"{a_field(left.kind)} is not compared with {a_field(right.kind)}"
     if left.exponent != right.exponent:
         return "amounts of different minor units are not compared"
     if left.kind == "label" and (left.categories != right.categories or not left.categories):

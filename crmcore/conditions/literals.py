@@ -15,7 +15,15 @@ from crmcore.columns import Kind, Value
 from crmcore.conditions import tree
 from crmcore.conditions.tree import LiteralValue
 
-__all__ = ["Edge", "FieldType", "RefusedLiteralError", "Suggestions", "convert", "nearest"]
+__all__ = [
+    "Edge",
+    "FieldType",
+    "RefusedLiteralError",
+    "Suggestions",
+    "a_field",
+    "convert",
+    "nearest",
+]
 
 Edge: TypeAlias = Fraction | float | str | bool
 """A literal in the field's own terms: a `Fraction` for all kinds kept as integers."""
@@ -116,30 +124,43 @@ class Suggestions:
     """Nearest names for wrong ones, as long as searching them stays quick.
 
     A document with hundreds of wrong names must be refused fast too: after so many comparisons
-    nothing more is suggested.
+    nothing more is suggested. With a long name a comparison counts as several.
     """
 
-    def __init__(self, comparisons: int = 5_000) -> None:
+    def __init__(self, comparisons: int = 3_000) -> None:
         self._left = comparisons
 
     def nearest(self, name: str, known: Iterable[str]) -> str | None:
         """Return the known name most like the one given, if it is near and still searched."""
-        candidates = _of_like_length(name, known)
-        if len(candidates) > self._left:
+        candidates = _of_like_length(name, known) if self._left else []
+        # Comparing takes time that grows with the square of the length.
+        cost = len(candidates) * max(1, len(name) ** 2 // 256)
+        if cost > self._left:
+            self._left = 0
             return None
-        self._left -= len(candidates)
+        self._left -= cost
         return nearest(name, candidates)
 
 
 def _of_like_length(name: str, known: Iterable[str]) -> list[str]:
+    if len(name) > tree.MAX_NAME:
+        return []
     return [other for other in known if abs(len(other) - len(name)) <= 4]
 
 
+def a_field(kind: Kind) -> str:
+    """Return the words for a field of that kind, with their article.
+
+    Examples
+    --------
+    >>> a_field("int"), a_field("text")
+    ('an int field', 'a text field')
+    """
+    return f"{'an' if kind in ('int', 'instant') else 'a'} {kind} field"
+
+
 def _mismatch(kind: Kind) -> RefusedLiteralError:
-    article = "an" if kind in ("int", "instant") else "a"
-    return RefusedLiteralError(
-        "type_mismatch", f"this does not fit {article} {kind} field", WRITTEN[kind]
-    )
+    return RefusedLiteralError("type_mismatch", f"this does not fit {a_field(kind)}", WRITTEN[kind])
 
 
 def _amount(given: int | Decimal | str, type_: FieldType) -> tuple[Value, Edge]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -73,16 +74,7 @@ def _placed(problem: Problem, known: Sequence[tuple[dict[str, int], str | None]]
                 file, line = its_file, lines[path]
                 break
         path = path.rpartition(".")[0]
-    return Problem(
-        problem.code,
-        problem.message,
-        problem.path,
-        problem.given,
-        problem.allowed,
-        problem.suggestion,
-        file,
-        line,
-    )
+    return replace(problem, file=file, line=line)
 
 
 def _parts(key: str) -> list[str]:

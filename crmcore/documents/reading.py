@@ -79,7 +79,7 @@ def is_text(source: str) -> bool:
 
 
 def read(source: str | Path | Mapping[str, object], kind: DocumentKind) -> Text:
-    """Read a mapping, a file, or a text, told from the name of a file by `is_text`.
+    r"""Read a mapping, a file, or a text, told from the name of a file by `is_text`.
 
     Raises
     ------

@@ -174,7 +174,12 @@ class Change:
         self, language: str = "en", *, voice: Voice = "staff", catalogue: Catalogue | None = None
     ) -> str:
         """Return the change as plain text; see `Explanation.text`."""
-        return laid_out(self.messages(voice), self.policy, language, catalogue)
+        return laid_out(self.messages(voice), self._label, language, catalogue)
+
+    def _label(self, identifier: str, language: str) -> str:
+        """Return the wording of the one policy, or else of the other."""
+        worded = self.policy.label(identifier, language)
+        return self.policy_before.label(worded, language) if worded == identifier else worded
 
     def __str__(self) -> str:
         return self.text()

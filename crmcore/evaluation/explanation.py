@@ -151,7 +151,7 @@ class Explanation:
         catalogue
             The host's own wording, before that of the package.
         """
-        return laid_out(self.messages(voice), self.policy, language, catalogue)
+        return laid_out(self.messages(voice), self.policy.label, language, catalogue)
 
     def __str__(self) -> str:
         return self.text()

@@ -204,10 +204,15 @@ def evaluate(
     --------
     >>> import crmcore as crm
     >>> source = crm.Source(zone="Asia/Shanghai", currency={"code": "CNY", "exponent": 2})
-    >>> orders = crm.OrderTable.from_arrays({
-    ...     "order_id": [1, 2], "customer_id": ["C1", "C2"],
-    ...     "placed_at": ["2025-03-01", "2024-01-15"], "amount": ["300.00", "80.00"],
-    ... }, source)
+    >>> orders = crm.OrderTable.from_arrays(
+    ...     {
+    ...         "order_id": [1, 2],
+    ...         "customer_id": ["C1", "C2"],
+    ...         "placed_at": ["2025-03-01", "2024-01-15"],
+    ...         "amount": ["300.00", "80.00"],
+    ...     },
+    ...     source,
+    ... )
     >>> result = evaluate(crm.presets.load("classic"), orders, as_of=date(2025, 4, 1))
     >>> result.columns["class"].to_list()
     ['bronze', 'no_order']
@@ -329,8 +334,12 @@ def evaluate_customer(
     >>> import crmcore as crm
     >>> from datetime import UTC
     >>> customer = crm.Customer(customer_id="C1")
-    >>> order = crm.Order(order_id=1, customer_id="C1", amount="300.00",
-    ...                   placed_at=datetime(2025, 3, 1, tzinfo=UTC))
+    >>> order = crm.Order(
+    ...     order_id=1,
+    ...     customer_id="C1",
+    ...     amount="300.00",
+    ...     placed_at=datetime(2025, 3, 1, tzinfo=UTC),
+    ... )
     >>> policy = crm.presets.load("classic")
     >>> result = evaluate_customer(policy, customer, [order], as_of=date(2025, 4, 1))
     >>> result["C1"]["score"]

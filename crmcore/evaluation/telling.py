@@ -16,7 +16,7 @@ from crmcore.conditions import ConditionTrace
 from crmcore.evaluation.usage import OrderUse, is_counted
 from crmcore.evaluation.variation import Flip
 from crmcore.policy import Policy
-from crmcore.wording import Catalogue, Label, Message, Money, Parameter, Voice
+from crmcore.wording import Catalogue, Label, Labels, Message, Money, Parameter, Voice
 
 if TYPE_CHECKING:
     from crmcore.evaluation.explanation import Decision, Explanation
@@ -36,7 +36,7 @@ def messages_of(explanation: Explanation, voice: Voice) -> Iterator[Message]:
 
 
 def laid_out(
-    messages: Iterable[Message], policy: Policy, language: str, catalogue: Catalogue | None
+    messages: Iterable[Message], labels: Labels, language: str, catalogue: Catalogue | None
 ) -> str:
     """Return messages one a line, with a free line before each heading."""
     words = catalogue or Catalogue()
@@ -44,7 +44,7 @@ def laid_out(
     for message in messages:
         if lines and ".heading" in message.key:
             lines.append("")
-        lines.append(words.text(message, language, policy.label))
+        lines.append(words.text(message, language, labels))
     return "\n".join(lines)
 
 

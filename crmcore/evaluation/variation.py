@@ -78,9 +78,7 @@ def nearest_flips(
         for row in np.flatnonzero(differs(then, columns[step.name])).tolist():
             # Trials of a fact stand in the order of their distance, for each side.
             nearest.setdefault((trials[row].fact, trials[row].steps > 0), row)
-        flips = [
-            _flip(trials[row], columns, pretended, then[row], row) for row in nearest.values()
-        ]
+        flips = [_flip(trials[row], columns, pretended, then[row], row) for row in nearest.values()]
         found[step.name] = tuple(sorted(flips, key=lambda flip: flip.steps))
     return found
 

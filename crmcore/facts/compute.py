@@ -91,18 +91,20 @@ class _Summary:
                 return self._of_values()
 
     def _sum(self) -> Column:
-        found = self._amounts()
+        if self._is_net():
+            return self._column(self._net())
+        found = self._values()
         if found is None:
             return self._nothing()
-        codes, values = found
-        return self._column(self._add(codes, values))
+        return self._column(self._add(*found))
 
     def _mean(self) -> Column:
-        found, single = self._amounts(), self._values()
-        if found is None or single is None:
+        found = self._values()
+        if found is None:
             return self._nothing()
-        counts = kernels.count(single[0], self.groups)
-        return self._column(self._add(*found), counts > 0, divisor=np.maximum(counts, 1))
+        counts = kernels.count(found[0], self.groups)
+        total = self._net() if self._is_net() else self._add(*found)
+        return self._column(total, counts > 0, divisor=np.maximum(counts, 1))
 
     def _distinct(self) -> Column:
         selection = self.books.select(self.fact)
@@ -149,23 +151,32 @@ class _Summary:
             case "median":
                 return self._column(kernels.lower_median(codes, values, self.groups), counts > 0)
             case _:
-                self._add(codes, values)
+                self._check(*(self._net_parts() if self._is_net() else found))
                 return self._column(kernels.spread(codes, values, self.groups), counts > 1)
 
     # What is aggregated
 
-    def _amounts(self) -> tuple[Ints, Ints] | None:
-        """Return what a sum adds up: the values, and for sales also what goes beyond them."""
-        if self.fact.of != "sale" or self.fact.measure != "value":
-            return self._values()
-        fact, books = self.fact, self.books
-        sold = books.narrow(books.sold(fact.window), fact)
-        back = books.narrow(books.unlinked_returns(fact.window), fact)
-        values = sold.of(books.left(fact.window))
-        if len(back.codes) == 0:
-            return sold.codes, values
-        returned = back.of(self.orders.amount_minor)
-        return np.concatenate([sold.codes, back.codes]), np.concatenate([values, returned])
+    def _is_net(self) -> bool:
+        """Tell whether the sum is of money left of sales, which returns reduce."""
+        return self.fact.of == "sale" and self.fact.measure == "value"
+
+    def _net(self) -> Ints:
+        """Return the net sum: what is left of sales, less the returns that belong to none."""
+        self._check(*self._net_parts())
+        sold, back = self._net_rows()
+        total = kernels.add(sold.codes, sold.of(self.books.left(self.fact.window)), self.groups)
+        if len(back.codes):
+            total += kernels.add(back.codes, back.of(self.orders.amount_minor), self.groups)
+        return total
+
+    def _net_rows(self) -> tuple[Selection, Selection]:
+        back = self.books.unlinked_returns(self.fact.window)
+        return self.books.sold(self.fact), self.books.narrow(back, self.fact)
+
+    def _net_parts(self) -> tuple[Ints, Ints]:
+        if self.books.roomy:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        return self.books.parts(*self._net_rows(), self.fact.window)
 
     def _values(self) -> tuple[Ints, Ints] | None:
         """Return the customer and the value of each thing that is aggregated."""
@@ -215,6 +226,10 @@ class _Summary:
         return kernels.count(selection.codes, self.groups)
 
     def _add(self, codes: Ints, values: Ints) -> Ints:
+        self._check(codes, values)
+        return kernels.add(codes, values, self.groups)
+
+    def _check(self, codes: Ints, values: Ints) -> None:
         beyond = kernels.overflows(codes, values, self.groups)
         if len(beyond):
             raise DataError(
@@ -222,7 +237,6 @@ class _Summary:
                 column=self.name,
                 count=len(beyond),
             )
-        return kernels.add(codes, values, self.groups)
 
     def _column(
         self, values: NDArray[np.generic], known: Mask | None = None, divisor: Ints | None = None

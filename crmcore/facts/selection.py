@@ -79,6 +79,8 @@ class Books:
     windows: Mapping[str, Window]
     sale_statuses: frozenset[str]
     _left: dict[bool, Ints] = field(default_factory=dict)
+    _taken: dict[bool, tuple[Ints, Ints]] = field(default_factory=dict)
+    _roomy: bool | None = None
     _status: dict[bool, NDArray[np.uint8]] = field(default_factory=dict)
     _orders: dict[tuple[str, str | None], Selection] = field(default_factory=dict)
     _selections: dict[tuple[str, str | None, Condition | None], Selection] = field(
@@ -89,8 +91,7 @@ class Books:
         """Return the rows that a fact counts: for sales, those with something left."""
         key = (fact.of, fact.window, fact.where)
         if key not in self._selections:
-            found = self._plain(fact.of, fact.window)
-            self._selections[key] = self.narrow(found, fact)
+            self._selections[key] = self._selected(fact)
         return self._selections[key]
 
     def narrow(self, selection: Selection, fact: Fact) -> Selection:
@@ -104,9 +105,10 @@ class Books:
         columns = {name: self._row_column(name, fact, selection) for name in names(fact.where)}
         return selection.where(evaluate(bound, columns, len(selection.codes)).true)
 
-    def sold(self, window: str | None) -> Selection:
-        """Return the orders in a sale status in the window, whatever is left of them."""
-        return self._placed("sold", window)
+    def sold(self, fact: Fact) -> Selection:
+        """Return the orders in a sale status that a fact may count, whatever is left of them."""
+        sold = self._placed("sold", fact.window)
+        return self.narrow(sold, fact) if fact.of == "sale" else sold
 
     def unlinked_returns(self, window: str | None) -> Selection:
         """Return the returns in the window that belong to no order."""
@@ -121,8 +123,35 @@ class Books:
         """Return what is left of each order after its returns, in minor units."""
         windowed = window is not None
         if windowed not in self._left:
-            self._left[windowed] = self._reduced(windowed)
+            sales, amounts = self._linked(windowed)
+            left = self.orders.amount_minor
+            if len(sales):
+                left = left.copy()
+                np.add.at(left, sales, amounts)
+            self._left[windowed] = left
         return self._left[windowed]
+
+    def parts(self, sold: Selection, back: Selection, window: str | None) -> tuple[Ints, Ints]:
+        """Return all amounts that a sum over sales is made of, and whose they are.
+
+        Those are the orders as placed, the returns that reduce them, and the returns `back` that
+        belong to no order.
+        """
+        amounts = self.orders.amount_minor
+        sales, taken = self._linked(window is not None)
+        chosen = self._marked(sold)[sales]
+        codes = [sold.codes, self.orders.customer[sales[chosen]], back.codes]
+        values = [sold.of(amounts), taken[chosen], back.of(amounts)]
+        return np.concatenate(codes), np.concatenate(values)
+
+    @property
+    def roomy(self) -> bool:
+        """Whether the amounts are so small that no sum of them can leave 64 bits."""
+        if self._roomy is None:
+            given = self.orders.amount_minor
+            bound = max(int(given.max()), -int(given.min())) if len(given) else 0
+            self._roomy = bound * len(given) <= kernels.INT64_MAX
+        return self._roomy
 
     def lines_of(self, selection: Selection) -> Selection:
         """Return the lines of the selected orders."""
@@ -131,23 +160,51 @@ class Books:
             if lines.row is None:
                 return selection
             return Selection(None, self.orders.customer[lines.row])
-        chosen = np.zeros(len(self.orders), np.bool_)
-        chosen[selection.rows] = True
-        rows = np.flatnonzero(chosen[lines.row])
+        rows = np.flatnonzero(self._marked(selection)[lines.row])
         return Selection(rows, self.orders.customer[lines.row[rows]])
 
     # Rows
 
-    def _plain(self, of: str, window: str | None) -> Selection:
-        if of in ("order", "return"):
-            return self._placed(of, window)
-        key = ("sale", window)
-        if key not in self._orders:
-            sold = self.sold(window)
-            something = sold.of(self.left(window)) > 0
-            self._orders[key] = sold if something.all() else sold.where(something)
-        sales = self._orders[key]
-        return self.lines_of(sales) if of == "line" else sales
+    def _selected(self, fact: Fact) -> Selection:
+        if fact.of in ("order", "return"):
+            return self.narrow(self._placed(fact.of, fact.window), fact)
+        if fact.of == "line":
+            return self.narrow(self.lines_of(self._with_something_left(fact)), fact)
+        return self._with_something_left(fact)
+
+    def _with_something_left(self, fact: Fact) -> Selection:
+        key = ("sale", fact.window)
+        plain = fact.where is None or fact.of == "line"
+        if plain and key in self._orders:
+            return self._orders[key]
+        sold = self.sold(fact)
+        self._check_each(sold, fact.window)
+        something = sold.of(self.left(fact.window)) > 0
+        sales = sold if something.all() else sold.where(something)
+        if plain:
+            self._orders[key] = sales
+        return sales
+
+    def _check_each(self, sold: Selection, window: str | None) -> None:
+        """Refuse orders of customers whose own amount and returns leave 64 bits."""
+        sales, taken = self._linked(window is not None)
+        if self.roomy or len(sales) == 0:
+            return
+        every = np.concatenate([np.arange(len(self.orders)), sales])
+        amounts = np.concatenate([self.orders.amount_minor, taken])
+        beyond = kernels.overflows(every, amounts, len(self.orders))
+        identified = self.orders.customer[beyond] < len(self.orders.customer_ids)
+        count = int(np.count_nonzero(self._marked(sold)[beyond] & identified))
+        if count:
+            message = "an order and its returns add up beyond 64 bits"
+            raise DataError(message, column="amount", count=count)
+
+    def _marked(self, selection: Selection) -> Mask:
+        """Return the mask of the rows selected."""
+        marked = np.full(len(self.orders), selection.rows is None)
+        if selection.rows is not None:
+            marked[selection.rows] = True
+        return marked
 
     def _placed(self, kind: str, window: str | None) -> Selection:
         key = (kind, window)
@@ -211,25 +268,20 @@ class Books:
             self._status[windowed] = np.where(early, before, orders.status)
         return self._status[windowed]
 
-    def _reduced(self, windowed: bool) -> Ints:
+    def _linked(self, windowed: bool) -> tuple[Ints, Ints]:
+        """Return the linked returns that count by now: the row of the order, and the amount."""
+        if windowed not in self._taken:
+            self._taken[windowed] = self._find_linked(windowed)
+        return self._taken[windowed]
+
+    def _find_linked(self, windowed: bool) -> tuple[Ints, Ints]:
         orders = self.orders
         linked = orders.sale_of != UNLINKED
-        if not linked.any():
-            return orders.amount_minor
-        sales = orders.sale_of[linked]
         returns = Selection(orders.return_rows, orders.customer[orders.return_rows]).where(linked)
         at = self._of_row(self.timing.of(windowed=windowed).at, returns)
-        counts = (returns.of(self.statuses(windowed=windowed)) == RETURN) & (
-            returns.of(orders.placed_us) <= at
-        )
-        sales, taken = sales[counts], returns.of(orders.amount_minor)[counts]
-        group = np.concatenate([sales, sales])
-        amounts = np.concatenate([orders.amount_minor[sales], taken])
-        if len(kernels.overflows(group, amounts, len(orders))):
-            raise DataError("the returns of one order exceed 64 bits", column="amount")
-        left = orders.amount_minor.copy()
-        np.add.at(left, sales, taken)
-        return left
+        happened = returns.of(orders.placed_us) <= at
+        counts = happened & (returns.of(self.statuses(windowed=windowed)) == RETURN)
+        return orders.sale_of[linked][counts], returns.of(orders.amount_minor)[counts]
 
     # Columns for the conditions of facts
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails
 
 from crmcore.conditions import ConditionField, FieldType
 
-__all__ = ["USUAL_FACTS", "Fact", "MergeKind"]
+__all__ = ["USUAL_FACTS", "Fact", "FactField", "MergeKind"]
 
 Of: TypeAlias = Literal["order", "sale", "return", "line"]
 Take: TypeAlias = Literal[
@@ -49,7 +58,7 @@ class Fact(BaseModel):
         fact's name ends in ``_on``; ``days_since_first`` and ``days_since_last`` count local days
         up to the day of the evaluation.
     window
-        Name of a window of the policy (key ``in``); ``None`` means ever.
+        Name of a window of the policy; ``None`` means ever. In documents the key is ``in``.
     field
         What is aggregated: ``value`` (money), ``quantity``, ``gap_days`` (local days between
         neighbouring orders or sales), or, for ``distinct`` and ``share``, ``product``,
@@ -60,7 +69,7 @@ class Fact(BaseModel):
 
     Examples
     --------
-    >>> Fact.model_validate({"of": "sale", "take": "mean", "in": "period"}).measure
+    >>> Fact(of="sale", take="mean", window="period").measure
     'value'
     """
 
@@ -125,6 +134,17 @@ class Fact(BaseModel):
                 return FieldType("float")
             case _:
                 return FieldType("money", exponent=exponent) if money else FieldType("int")
+
+
+def _as_written(given: object) -> object:
+    if isinstance(given, Mapping) and "window" in given:
+        unknown = InitErrorDetails(type="extra_forbidden", loc=("window",), input=given["window"])
+        raise ValidationError.from_exception_data("Fact", [unknown])
+    return given
+
+
+FactField: TypeAlias = Annotated[Fact, BeforeValidator(_as_written)]
+"""For models of documents: a fact whose window is named by the key ``in`` only."""
 
 
 def _usual(of: Of, take: Take, field: Measure | None = None) -> Fact:

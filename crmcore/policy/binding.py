@@ -6,13 +6,13 @@ passed over in silence, so that each mistake is reported once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
-from crmcore.conditions import GIVEN, KEYWORDS, FieldType, bind, nearest
+from crmcore.conditions import GIVEN, KEYWORDS, FieldType, Suggestions, bind
 from crmcore.errors import Problem
 from crmcore.facts.selection import row_fields
 from crmcore.facts.spec import USUAL_FACTS, Fact
@@ -27,8 +27,6 @@ BASE_FIELDS: Final[Mapping[str, FieldType]] = {
     "registered_on": FieldType("date"),
 }
 """Fields of a customer that need no declaration."""
-
-_MAX_SUGGESTIONS: Final = 20
 
 _DECISIONS: Final = ("grade", "class", "segment", "stage")
 _RESERVED: Final = frozenset(
@@ -65,7 +63,10 @@ class Bindings:
 
 
 def bind_document(
-    document: Document, scorers: Mapping[str, Scorer], broken: frozenset[str] = frozenset()
+    document: Document,
+    scorers: Mapping[str, Scorer],
+    broken: frozenset[str],
+    suggestions: Suggestions,
 ) -> Bindings:
     """Look up every name of a document and put its decisions in order.
 
@@ -78,18 +79,24 @@ def bind_document(
     broken
         What was left out of the document for a problem of its own: names; also ``windows.x``,
         ``class.otherwise``, and rows ``class.first.2``, in whose stead others stand.
+    suggestions
+        Where nearest names are looked up.
     """
-    return _Binder(document, scorers, broken).run()
+    return _Binder(document, scorers, broken, suggestions).run()
 
 
 class _Binder:
     def __init__(
-        self, document: Document, scorers: Mapping[str, Scorer], broken: frozenset[str]
+        self,
+        document: Document,
+        scorers: Mapping[str, Scorer],
+        broken: frozenset[str],
+        suggestions: Suggestions,
     ) -> None:
         self.document = document
         self.broken = set(broken)
         self.problems: list[Problem] = []
-        self.suggestions = 0
+        self.suggestions = suggestions
         self.types: dict[str, FieldType] = {}
         self.scores: dict[str, FieldType] = {}
         self.labels: dict[str, FieldType] = {}
@@ -107,7 +114,7 @@ class _Binder:
             windowed=frozenset(name for name, fact in self.known_facts.items() if fact.window),
             scorers=scorers,
             broken=self.broken,
-            nearest=self._nearest,
+            nearest=suggestions.nearest,
         )
 
     def run(self) -> Bindings:
@@ -151,20 +158,21 @@ class _Binder:
         for name, fact in self.document.facts.items():
             path, window = f"facts.{name}", fact.window
             if window and window not in windows and f"windows.{window}" not in self.broken:
-                suggestion = self._nearest(window, windows)
+                suggestion = self.suggestions.nearest(window, windows)
                 self._problem("unknown_name", "no such window", f"{path}.in", window, suggestion)
             if fact.take in ("first", "last") and not name.endswith(("_on", "_at")):
                 message = "the name of a first or last ends in _on (local day) or _at (instant)"
                 self._problem("bad_name", message, path, suggestion=f"{name}_on")
             if fact.where is not None:
                 fields = row_fields(fact.of, self.document.currency.exponent)
-                self.problems += bind(fact.where, fields, f"{path}.where")[1]
+                found = bind(fact.where, fields, f"{path}.where", self.suggestions)[1]
+                self.problems += found
 
     def _check_internal(self) -> None:
         decisions = {**self.scores, **self.labels}
         for at, name in enumerate(self.document.internal):
             if name not in decisions and name not in self.broken:
-                suggestion = self._nearest(name, decisions)
+                suggestion = self.suggestions.nearest(name, decisions)
                 message = "no such score or decision"
                 self._problem("unknown_name", message, f"internal.{at}", name, suggestion)
 
@@ -221,7 +229,7 @@ class _Binder:
         fields = {**self.types, **self.scores, **self.labels}
         reads = table.names()
         tags = {one: _TAG for one in reads if one.startswith("tag:")}
-        bound, problems = table.bind({**fields, **tags}, name)
+        bound, problems = table.bind({**fields, **tags}, name, self.suggestions)
         problems = [problem for problem in problems if not self._is_known_broken(problem)]
         if bound is None or any(path.startswith(f"{name}.") for path in self.broken):
             return self._add(name, None, problems)
@@ -244,11 +252,6 @@ class _Binder:
             self.ranges[name] = step.range
         self.used.update(name for name in step.needs if name in self.known_facts)
         return step
-
-    def _nearest(self, name: str, known: Collection[str]) -> str | None:
-        # Searching is slow, and a document with thousands of wrong names must still fail fast.
-        self.suggestions += 1
-        return nearest(name, known) if self.suggestions <= _MAX_SUGGESTIONS else None
 
     def _tags(self) -> list[str]:
         found = {name for table in self.document.tables.values() for name in table.names()}

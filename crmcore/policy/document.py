@@ -6,8 +6,9 @@ when the document is bound (`crmcore.policy.binding`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal, TypeAlias
+from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -29,13 +30,14 @@ from crmcore.bands import Identifier
 from crmcore.calendars import EvaluationCalendar, Window, zone
 from crmcore.columns import Kind
 from crmcore.conditions import FieldType
-from crmcore.facts.spec import Fact
+from crmcore.documents import ANY, DocumentKind
+from crmcore.facts.spec import Fact, FactField
 from crmcore.money import Currency
 from crmcore.scoring import BandScore, Cell, Score, Scorecard, ScoredBy
 from crmcore.segments import Grade
 from crmcore.tables import FirstMatch
 
-__all__ = ["Attribute", "Document", "Notes"]
+__all__ = ["POLICY", "Attribute", "Document", "Notes"]
 
 _NEVER_SALES: Final = ("cancelled", "refused", "returned")
 _REQUIRED: Final = ("format", "name", "zone", "currency", "sale_statuses")
@@ -203,7 +205,7 @@ class Document(BaseModel):
     name: Identifier
     extends: StrictStr | None = None
     zone: Annotated[
-        StrictStr, AfterValidator(_zone_name), Field(max_length=64, examples=["Asia/Shanghai"])
+        StrictStr, Field(max_length=64, examples=["Asia/Shanghai"]), AfterValidator(_zone_name)
     ]
     currency: Currency
     sale_statuses: Annotated[tuple[SaleStatus, ...], AfterValidator(_distinct), Field(min_length=1)]
@@ -211,7 +213,7 @@ class Document(BaseModel):
     evaluation: EvaluationCalendar = Field(default_factory=EvaluationCalendar)
     windows: Mapping[Identifier, Window] = Field(default_factory=dict)
     attributes: Mapping[Identifier, Attribute] = Field(default_factory=dict)
-    facts: Mapping[Identifier, Fact] = Field(default_factory=dict)
+    facts: Mapping[Identifier, FactField] = Field(default_factory=dict)
     scores: Mapping[Identifier, Score] = Field(default_factory=dict)
     grade: Grade | None = None
     class_: FirstMatch | None = Field(None, alias="class")
@@ -228,41 +230,27 @@ class Document(BaseModel):
         return {name: table for name, table in given.items() if table is not None}
 
 
-def keys_at(location: Sequence[str | int]) -> tuple[str, ...]:
-    """Return the keys that the table at a place of the document may have."""
-    model = _model_at(location)
-    fields = model.model_fields if model else {}
-    return tuple(info.alias or name for name, info in fields.items())
-
-
-def _model_at(location: Sequence[str | int]) -> type[BaseModel] | None:
-    if not location:
-        return Document
-    head = str(location[0])
-    if len(location) == 1:
-        return _AT_TOP.get(head)
-    if head == "scores" and len(location) == 3:
-        return _SCORES.get(str(location[2]))
-    return _BY_NAME.get(head) if len(location) == 2 else None
-
-
-_AT_TOP: Final[Mapping[str, type[BaseModel]]] = {
-    "currency": Currency,
-    "evaluation": EvaluationCalendar,
-    "grade": Grade,
-    "class": FirstMatch,
-    "segment": FirstMatch,
-    "stage": FirstMatch,
-    "notes": Notes,
-}
-_BY_NAME: Final[Mapping[str, type[BaseModel]]] = {
-    "windows": Window,
-    "attributes": Attribute,
-    "facts": Fact,
-}
 _SCORES: Final[Mapping[str, type[BaseModel]]] = {
     "score:bands": BandScore,
     "score:weights": Scorecard,
     "score:cell": Cell,
     "score:scorer": ScoredBy,
 }
+POLICY: Final = DocumentKind(
+    "policy",
+    models={
+        (): Document,
+        ("currency",): Currency,
+        ("evaluation",): EvaluationCalendar,
+        ("windows", ANY): Window,
+        ("attributes", ANY): Attribute,
+        ("facts", ANY): Fact,
+        **{("scores", ANY, tag): model for tag, model in _SCORES.items()},
+        ("grade",): Grade,
+        **{(name,): FirstMatch for name in ("class", "segment", "stage")},
+        ("notes",): Notes,
+    },
+    tags=frozenset(_SCORES),
+    known={("zone",): available_timezones},
+)
+"""Policies as a kind of document."""

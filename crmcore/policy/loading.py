@@ -9,15 +9,24 @@ from typing import Final
 from pydantic import ValidationError
 
 from crmcore.calendars import zone
-from crmcore.conditions import nearest
+from crmcore.conditions import Suggestions, nearest
+from crmcore.documents import (
+    Location,
+    Plain,
+    Table,
+    Text,
+    is_text,
+    placed,
+    plain,
+    problems_of,
+    read,
+    read_text,
+)
 from crmcore.errors import PolicyError, Problem
 from crmcore.policy import presets
 from crmcore.policy.binding import bind_document
-from crmcore.policy.document import Document
+from crmcore.policy.document import POLICY, Document
 from crmcore.policy.merging import merged, resolve
-from crmcore.policy.places import placed
-from crmcore.policy.problems import Location, problems_of
-from crmcore.policy.reading import Plain, Table, Text, plain, read_file, read_text
 from crmcore.policy.runtime import Policy, hash_of
 from crmcore.scoring import Scorer
 
@@ -72,20 +81,14 @@ def load_policy(
 
 def rebuild(document: Mapping[str, object], scorers: Mapping[str, Scorer]) -> Policy:
     """Return the policy of a resolved document; how policies are unpickled."""
-    return _build([Text(plain(document))], scorers)
+    return _build([Text(plain(document, POLICY))], scorers)
 
 
 def _read(source: str | Path | Mapping[str, object]) -> Text:
-    if isinstance(source, Path):
-        return read_file(source)
-    if isinstance(source, Mapping):
-        return Text(plain(source))
-    if "\n" in source or "=" in source or source.lstrip().startswith("{"):
-        return read_text(source)
+    if not isinstance(source, str) or is_text(source) or Path(source).suffix:
+        return read(source, POLICY)
     if source in presets.names():
-        return read_text(presets.text(source))
-    if Path(source).suffix:
-        return read_file(Path(source))
+        return read_text(presets.text(source), POLICY)
     known = ", ".join(presets.names())
     message = "no such preset; a file is named with its ending, such as 'shop.toml'"
     suggestion = nearest(source[:100], presets.names())
@@ -93,10 +96,12 @@ def _read(source: str | Path | Mapping[str, object]) -> Text:
 
 
 def _build(chain: list[Text], scorers: Mapping[str, Scorer]) -> Policy:
+    # One for all: a document with thousands of wrong names must be refused fast too.
+    suggestions = Suggestions()
     table = merged(chain)
-    document, problems, broken = _validate(table)
+    document, problems, broken = _validate(table, suggestions)
     if document:
-        bindings = bind_document(document, scorers, broken)
+        bindings = bind_document(document, scorers, broken, suggestions)
         problems += bindings.problems
         if not problems:
             return Policy(
@@ -121,12 +126,14 @@ def _build(chain: list[Text], scorers: Mapping[str, Scorer]) -> Policy:
     raise PolicyError(placed(problems, [(text.text, text.file) for text in chain]))
 
 
-def _validate(table: Table) -> tuple[Document | None, list[Problem], frozenset[str]]:
+def _validate(
+    table: Table, suggestions: Suggestions
+) -> tuple[Document | None, list[Problem], frozenset[str]]:
     """Return the document without what has a problem, the problems, and the names left out."""
     try:
         return Document.model_validate(table), [], frozenset()
     except ValidationError as error:
-        found = problems_of(error)
+        found = problems_of(error, POLICY, suggestions)
     problems = [problem for _, problem in found]
     if any(len(place) == 1 and place[0] in _BY_NAME for place, _ in found):
         # Which names there should be cannot be told.

@@ -11,11 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from crmcore.conditions import nearest
+from crmcore.documents import Table, Text, placed, read_file, read_text, written
 from crmcore.errors import PolicyError, Problem
 from crmcore.policy import presets
-from crmcore.policy.places import placed
-from crmcore.policy.problems import written
-from crmcore.policy.reading import Table, Text, read_file, read_text
+from crmcore.policy.document import POLICY
 
 __all__ = ["merged", "resolve"]
 
@@ -75,14 +74,14 @@ def _base(text: Text) -> Text:
             known = presets.names()
             message = "no such preset; a file is named with its ending, such as 'base.toml'"
             raise _refused(text, "unknown_name", message, ", ".join(known), nearest(name, known))
-        return read_text(presets.text(name), file=None)
+        return read_text(presets.text(name), POLICY)
     if text.file is None:
         message = "only a file can extend a file: here, name a preset"
         raise _refused(text, "no_file", message)
     if not _stays(name):
         message = "a policy extends a file in its own folder or below: give a relative path"
         raise _refused(text, "outside_folder", message)
-    return read_file(text.file.parent / name)
+    return read_file(text.file.parent / name, POLICY)
 
 
 def _stays(name: str) -> bool:

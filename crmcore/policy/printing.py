@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from crmcore.policy.reading import Plain, Table
+from crmcore.documents import Plain, Table
 
 __all__ = ["to_toml"]
 

@@ -10,11 +10,11 @@ from typing import Literal, TypedDict
 
 from crmcore.calendars import EvaluationCalendar, Window, Zone
 from crmcore.conditions import FieldType
+from crmcore.documents import Table
 from crmcore.facts.spec import Fact
 from crmcore.money import Currency
 from crmcore.policy.document import Document, Notes
 from crmcore.policy.printing import to_toml
-from crmcore.policy.reading import Table
 from crmcore.scoring import Scorer, Step
 
 __all__ = ["Policy", "hash_of"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,45 +35,108 @@ class Lines:
     category: Raw | None
 
 
-def own_lines(draft: Draft) -> tuple[Draft, Lines]:
-    """Return rows that are orders and returns already, each its own single line."""
+def own_lines(draft: Draft) -> tuple[Draft, Lines, int]:
+    """Return rows that are orders and returns already, each its own single line; and how many."""
     if draft.return_of is not None:
         positive = (draft.return_of != NO_LINK) & (draft.rows.amount_minor >= 0)
         draft = draft.without("quarantined", "positive_return", positive)
-    return draft, _lines(draft.rows, None)
+    return draft, _lines(draft.rows, None), draft.rows.rows
 
 
-def fold(draft: Draft) -> tuple[Draft, Lines]:
+def fold(draft: Draft) -> tuple[Draft, Lines, int]:
     """Fold lines into one row for each order, and one for each order that its returns name.
 
-    Lines without order ids stay rows of their own.
+    Where it is recorded when each line became known, an order has a row for each time at which
+    more of it became known. Lines without order ids stay rows of their own.
+
+    Returns
+    -------
+    Draft, Lines, int
+        The folded rows, the lines of each, and how many of the lines given are among them.
     """
     if draft.order is None:
         return own_lines(draft)
-    piece, pieces, links = _pieces(draft)
-    clash = _clashes(draft.rows, draft.order, piece, pieces)
-    draft = draft.without("quarantined", "conflicting_order", clash)
-    piece, pieces, links = _pieces(draft)
-    amounts = draft.rows.amount_minor
-    if len(kernels.overflows(piece, amounts, pieces)):
-        raise DataError("the lines of one order add up beyond 64 bits", column="amount")
-    total = kernels.add(piece, amounts, pieces)
-    positive = (links != NO_LINK) & (total[piece] >= 0)
-    draft = draft.without("quarantined", "positive_return", positive)
-    piece, pieces, links = _pieces(draft)
+    before = len(draft.left_out)
+    shown, lines = _as_it_became_known(draft)
+    clash = _clashes(shown)
+    positive = np.zeros(len(clash), np.bool_)
+    positive[~clash] = _positive(shown.keep(~clash))
+    _leave_out(draft, lines, clash, positive)
+    shown = shown.keep(~(clash | positive))
+    piece, pieces = _pieces(shown)
     first = np.flatnonzero(first_of_each(piece, pieces, None))
     first = first[np.argsort(piece[first])]
-    folded = replace(draft.keep(first), rows=_folded(draft.rows, piece, pieces, first))
-    return folded, _lines(draft.rows, piece)
+    folded = replace(shown.keep(first), rows=_folded(shown.rows, piece, pieces, first))
+    kept = draft.rows.rows - sum(one.rows for one in draft.left_out[before:])
+    return folded, _lines(shown.rows, piece), kept
 
 
-def _pieces(draft: Draft) -> tuple[Ints, int, Ints]:
-    """Code what each line is a piece of: an order, or its return of one other order."""
-    order = draft.order
-    assert order is not None
-    links = np.full(len(order), NO_LINK) if draft.return_of is None else draft.return_of
-    piece, pieces = dense(order * (int(links.max(initial=0)) + 2) + links + 1)
-    return piece, pieces, links
+def _leave_out(draft: Draft, lines: Ints, clash: Mask, positive: Mask) -> None:
+    """Account for the lines that are at no time part of an order or return that counts."""
+    size = draft.rows.rows
+    seen, used = np.zeros(size, np.bool_), np.zeros(size, np.bool_)
+    clashed = np.zeros(size, np.bool_)
+    seen[lines] = True
+    used[lines[~(clash | positive)]] = True
+    clashed[lines[clash]] = True
+    never = seen & ~used
+    draft.account("quarantined", "conflicting_order", never & clashed)
+    draft.account("quarantined", "positive_return", never & ~clashed)
+
+
+def _links(draft: Draft) -> Ints:
+    assert draft.order is not None
+    return np.full(len(draft.order), NO_LINK) if draft.return_of is None else draft.return_of
+
+
+def _pieces(shown: Draft) -> tuple[Ints, int]:
+    """Code what each line is a piece of at a time: an order, or its return of one other order."""
+    links = _links(shown)
+    assert shown.order is not None
+    return _at_each_time(shown.order * (int(links.max(initial=0)) + 2) + links + 1, shown)
+
+
+def _at_each_time(group: Ints, draft: Draft) -> tuple[Ints, int]:
+    if draft.rows.known_us is None:
+        return dense(group)
+    times, count = dense(draft.rows.known_us)
+    return dense(group * count + times)
+
+
+def _as_it_became_known(draft: Draft) -> tuple[Draft, Ints]:
+    """Return each line once for each stretch of time with the same knowledge of its order.
+
+    Also returns which line each one is. Where nothing is recorded, the lines themselves.
+    """
+    order, known = draft.order, draft.rows.known_us
+    if order is None or known is None:
+        return draft, np.arange(draft.rows.rows)
+    until = np.full(len(order), kernels.INT64_MAX) if draft.until is None else draft.until
+    ends = until < kernels.INT64_MAX
+    pairs = np.stack([np.append(order, order[ends]), np.append(known, until[ends])])
+    cuts = np.unique(pairs, axis=1)
+    start = _place_of(order, known, cuts)
+    stop = np.where(ends, _place_of(order, until, cuts), np.searchsorted(cuts[0], order, "right"))
+    times = np.maximum(stop - start, 0)
+    lines = np.repeat(np.arange(len(order)), times)
+    offset = np.arange(len(lines)) - np.repeat(np.cumsum(times) - times, times)
+    place = start[lines] + offset
+    following = np.append(cuts[1][1:], kernels.INT64_MAX)
+    last = np.append(cuts[0][1:] != cuts[0][:-1], True)
+    holds = np.where(last, kernels.INT64_MAX, following)
+    shown = draft.keep(lines)
+    rows = replace(shown.rows, known_us=cuts[1][place])
+    return replace(shown, rows=rows, until=holds[place]), lines
+
+
+def _place_of(order: Ints, time: Ints, cuts: Ints) -> Ints:
+    """Return the position of each pair of order and time among the ascending cuts."""
+    both = np.concatenate([np.stack([order, time]), cuts], axis=1)
+    is_cut = np.repeat([1, 0], [len(order), cuts.shape[1]])
+    ranked = np.lexsort((is_cut, both[1], both[0]))
+    place = np.empty(len(ranked), np.int64)
+    place[ranked] = np.cumsum(is_cut[ranked] == 0) - 1
+    return place[: len(order)]
 
 
 def _lines(rows: Standard, row: Ints | None) -> Lines:
@@ -88,41 +150,57 @@ def _lines(rows: Standard, row: Ints | None) -> Lines:
     )
 
 
-def _clashes(rows: Standard, order: Ints, piece: Ints, pieces: int) -> Mask:
-    """Mark all lines of orders whose lines disagree about what an order has only one of."""
-    groups = int(order.max(initial=-1)) + 1
-    bad = np.zeros(groups, np.bool_)
-    shared: tuple[tuple[Ints, int, NDArray[np.generic] | Raw | None], ...] = (
-        (order, groups, rows.customer_id),
-        (piece, pieces, rows.status),
-        (piece, pieces, rows.channel),
-        (piece, pieces, rows.promotion),
+def _clashes(shown: Draft) -> Mask:
+    """Mark the lines of orders whose lines, as known at a time, contradict each other.
+
+    An order has one customer; it, and each of its returns, has one status, channel and promotion.
+    """
+    order, rows = shown.order, shown.rows
+    assert order is not None
+    whole, wholes = _at_each_time(order, shown)
+    parts = _pieces(shown)
+    shared: tuple[tuple[tuple[Ints, int], NDArray[np.generic] | Raw | None], ...] = (
+        ((whole, wholes), rows.customer_id),
+        (parts, rows.status),
+        (parts, rows.channel),
+        (parts, rows.promotion),
     )
-    for group, number, column in shared:
-        if column is None or len(group) == 0:
-            continue
-        codes = codes_of(column)
-        differs = codes != kernels.smallest(group, codes, number)[group]
-        bad[order[differs]] = True
-    return bad[order] if len(order) else np.zeros(0, np.bool_)
+    bad = np.zeros(wholes, np.bool_)
+    for (group, number), column in shared:
+        if column is not None and len(group):
+            codes = codes_of(column)
+            bad[whole[codes != kernels.smallest(group, codes, number)[group]]] = True
+    return bad[whole]
+
+
+def _positive(shown: Draft) -> Mask:
+    """Mark the lines of returns that, as known at a time, do not bring money back."""
+    piece, pieces = _pieces(shown)
+    total = _total(piece, shown.rows.amount_minor, pieces, "amount")
+    positive: Mask = (_links(shown) != NO_LINK) & (total[piece] >= 0)
+    return positive
+
+
+def _total(piece: Ints, values: Ints, pieces: int, column: str) -> Ints:
+    if len(kernels.overflows(piece, values, pieces)):
+        raise DataError("the lines of one order add up beyond 64 bits", column=column)
+    return kernels.add(piece, values, pieces)
 
 
 def _folded(rows: Standard, piece: Ints, pieces: int, first: Ints) -> Standard:
     quantity, quantity_known = rows.quantity, rows.quantity_known
     if quantity is not None:
         known = np.ones(rows.rows, np.bool_) if quantity_known is None else quantity_known
-        quantity = kernels.add(piece, np.where(known, quantity, 0), pieces)
+        quantity = _total(piece, np.where(known, quantity, 0), pieces, "quantity")
         quantity_known = kernels.count(piece[known], pieces) > 0
-    latest: dict[str, Any] = {
-        name: kernels.largest(piece, column, pieces)
-        for name in ("status_us", "known_us")
-        if (column := getattr(rows, name)) is not None
-    }
+    status_us = rows.status_us
+    if status_us is not None:
+        status_us = kernels.largest(piece, status_us, pieces)
     return replace(
         take_rows(rows, first),
         placed_us=kernels.smallest(piece, rows.placed_us, pieces),
-        amount_minor=kernels.add(piece, rows.amount_minor, pieces),
+        amount_minor=_total(piece, rows.amount_minor, pieces, "amount"),
         quantity=quantity,
         quantity_known=quantity_known,
-        **latest,
+        status_us=status_us,
     )

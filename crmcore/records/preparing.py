@@ -15,6 +15,7 @@ import numpy as np
 from crmcore import kernels
 from crmcore.calendars import Zone
 from crmcore.columns import Ints, Mask
+from crmcore.errors import DataError
 from crmcore.records.draft import Draft
 from crmcore.records.folding import NO_LINK, Lines, fold, own_lines
 from crmcore.records.ids import bad_ids, code_ids, find_ids
@@ -46,8 +47,7 @@ def prepare(standard: Standard, *, by_line: bool, zone: Zone) -> Prepared:
     """Clean, single and fold rows; account for every row given."""
     draft = _usable(Draft(standard, None, [], dict(standard.notices), zone))
     draft = single(_coded(draft, by_line=by_line), by_line=by_line)
-    draft, lines = fold(draft) if by_line else own_lines(draft)
-    kept = len(lines.amount_minor)
+    draft, lines, kept = fold(draft) if by_line else own_lines(draft)
     return Prepared(
         draft.rows,
         lines,
@@ -70,6 +70,7 @@ def _usable(draft: Draft) -> Draft:
         *(("quarantined", entry.reason, _given(entry.rows)) for entry in standard.set_aside),
         ("quarantined", "missing_order_id", lambda: _missing(standard.order_id)),
         ("quarantined", "bad_id", lambda: _bad(standard)),
+        ("quarantined", "bad_version", lambda: _no_version(standard)),
     ]
     for kind, reason, where in found:
         mask = where()
@@ -97,6 +98,19 @@ def _bad(standard: Standard) -> Mask | None:
         if found is not None:
             bad = found if bad is None else bad | found
     return bad
+
+
+def _no_version(standard: Standard) -> Mask | None:
+    version = standard.version
+    if version is None or _says_nothing(version):
+        return None
+    if version.kind in ("coded", "bool"):
+        raise DataError("versions must be numbers or times", column="version")
+    return version.invalid
+
+
+def _says_nothing(raw: Raw) -> bool:
+    return len(raw) == 0 or (raw.missing is not None and bool(raw.missing.all()))
 
 
 # Order ids

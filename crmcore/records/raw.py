@@ -64,7 +64,7 @@ class Coded(NamedTuple):
     categories: Sequence[object] | NDArray[np.generic]
 
 
-RawValues: TypeAlias = "NDArray[np.generic] | Sequence[object] | Coded"
+RawValues: TypeAlias = "NDArray[np.generic] | Sequence[object] | Coded | Raw"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,9 +142,9 @@ def raw_column(name: str, values: RawValues) -> Raw:
         Its name, for messages.
     values
         A one-dimensional NumPy array (integers, floats, bool, ``datetime64``, text or objects,
-        masked or not), a list, or `Coded`. Objects may be ``int``, ``str``, ``UUID``,
-        ``Decimal``, ``float``, ``bool``, ``datetime``, ``date`` and ``None``. ``datetime64`` of
-        a day or more is a date; finer than a microsecond is rounded down.
+        masked or not), a list, `Coded`, or a `Raw`, which stays as it is. Objects may be ``int``,
+        ``str``, ``UUID``, ``Decimal``, ``float``, ``bool``, ``datetime``, ``date`` and ``None``.
+        ``datetime64`` of a day or more is a date; finer than a microsecond is rounded down.
 
     Returns
     -------
@@ -166,12 +166,12 @@ def raw_column(name: str, values: RawValues) -> Raw:
     >>> amounts.kind, amounts.values.tolist(), amounts.scale
     ('decimal', [150, 225], 2)
     """
+    if isinstance(values, Raw):
+        return values
     if isinstance(values, Coded):
         return _coded(name, values)
     if isinstance(values, np.ma.MaskedArray):
         return _array(name, values.data).also_missing(np.ma.getmaskarray(values))
-    if isinstance(values, np.ndarray):
-        return _array(name, values)
     if isinstance(values, (str, bytes)):
         raise DataError("expected one value a row, not a single text", column=name)
     if hasattr(values, "__array__"):

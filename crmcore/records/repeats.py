@@ -8,7 +8,6 @@ import numpy as np
 
 from crmcore import kernels
 from crmcore.columns import Ints, Mask
-from crmcore.errors import DataError
 from crmcore.records.draft import Draft, codes_of, dense, first_of_each, take_rows
 from crmcore.records.ids import code_ids
 from crmcore.records.intake import LeftOutKind
@@ -31,7 +30,7 @@ def single(draft: Draft, *, by_line: bool) -> Draft:
     if by_line and rows.line_id is None:
         draft.notices["no_line_id"] = rows.rows
         return draft
-    keep_versions = rows.version is not None and rows.known_us is not None and not by_line
+    keep_versions = rows.version is not None and rows.known_us is not None
     key = draft.order
     if key is None:
         return _never_superseded(draft) if keep_versions else draft
@@ -88,20 +87,12 @@ def _resolve(draft: Draft, key: Ints, *, keep_versions: bool) -> Draft:
 
 
 def _versions(rows: Standard) -> Ints:
-    """Return the rank of each row's version; 0 for all when there is no version column."""
-    if rows.version is None:
+    """Return the rank of each row's version; 0 where it has none."""
+    version = rows.version
+    if version is None or version.kind == "coded":
         return np.zeros(rows.rows, np.int64)
-    if rows.version.kind == "coded" or rows.version.kind == "bool":
-        raise DataError("versions must be numbers or times", column="version")
-    if rows.version.missing is not None:
-        where = np.flatnonzero(rows.version.missing)
-        raise DataError(
-            "a repeated order has a row without version",
-            column="version",
-            count=len(where),
-        )
-    ranks: Ints = np.unique(rows.version.values, return_inverse=True)[1].astype(np.int64)
-    return ranks
+    ranks: Ints = np.unique(version.values, return_inverse=True)[1].astype(np.int64) + 1
+    return ranks if version.missing is None else np.where(version.missing, 0, ranks)
 
 
 def _content(rows: Standard) -> Ints:

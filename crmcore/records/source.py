@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Final, Literal, Self, TypeAlias, get_args
+from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -24,9 +24,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from crmcore.calendars import zone
+from crmcore.documents import ANY, DocumentKind, placed, problems_of, read
 from crmcore.errors import Problem, SourceError
 from crmcore.money import Currency
-from crmcore.records.documents import problems_of, read_document
 from crmcore.records.formula import parse_formula
 
 __all__ = [
@@ -48,7 +48,8 @@ StatusName: TypeAlias = Literal[
 STATUSES: tuple[StatusName, ...] = get_args(StatusName)
 Rounding: TypeAlias = Literal["refuse", "half_even", "half_up", "down"]
 
-_DECIMAL = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?")
+_DIGITS = 40
+_DECIMAL = re.compile(rf"[+-]?[0-9]{{1,{_DIGITS}}}(?:\.[0-9]{{1,{_DIGITS}}})?")
 
 
 def _column(value: object) -> str | Literal[False]:
@@ -65,26 +66,23 @@ def _one_value(value: object) -> str | int:
 
 
 def _bound(value: object) -> Decimal:
-    if isinstance(value, Decimal) and value.is_finite():
-        return value
+    if isinstance(value, Decimal) and abs(value.adjusted()) <= _DIGITS:
+        value = f"{value:f}"  # NaN and infinities are no decimals then
     exact = isinstance(value, int | str) and not isinstance(value, bool)
     if exact and _DECIMAL.fullmatch(str(value)):
         return Decimal(str(value))
-    raise PydanticCustomError("wrong_type", "write a whole number, or a decimal as text")
+    message = f"a number is expected, or one as text, of at most {_DIGITS} digits"
+    raise PydanticCustomError("wrong_type", message)
 
 
 def _version(value: object) -> object:
     if isinstance(value, bool):  # to Python, True is 1
-        raise PydanticCustomError("wrong_type", "write a whole number")
+        raise PydanticCustomError("wrong_type", "a whole number is expected")
     return value
 
 
 def _zone(name: str) -> str:
-    try:
-        return zone(name).name
-    except ValueError:
-        message = "no time zone of this name; give an IANA name such as 'Europe/Berlin'"
-        raise PydanticCustomError("unknown_zone", message) from None
+    return zone(name).name
 
 
 def _formula(text: str) -> str:
@@ -110,7 +108,7 @@ Bound: TypeAlias = Annotated[
     Decimal,
     PlainValidator(_bound),
     PlainSerializer(str),
-    WithJsonSchema({"type": ["string", "integer"]}),
+    WithJsonSchema({"type": ["string", "number"]}),
 ]
 
 
@@ -290,7 +288,7 @@ class Source(_Node):
     format: Annotated[Literal[1], BeforeValidator(_version)] = 1
     name: Name | None = None
     rows: Literal["orders", "lines"] = "orders"
-    zone: Annotated[str, AfterValidator(_zone)] | None = None
+    zone: Annotated[str, Field(max_length=64), AfterValidator(_zone)] | None = None
     time_unit: Literal["s", "ms", "us"] | None = None
     columns: Columns = Columns()
     amount: AmountRule = AmountRule()
@@ -324,17 +322,23 @@ def _conflicts(data: Mapping[str, object]) -> list[Problem]:
     return problems
 
 
-_SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
-    (): Source,
-    ("currency",): Currency,
-    ("columns",): Columns,
-    ("amount",): AmountRule,
-    ("status",): StatusRules,
-    ("status", "first"): StatusRule,
-    ("status", "first", "also"): Test,
-    ("exclude",): Exclusion,
-    ("exclude", "also"): Test,
-}
+SOURCE: Final = DocumentKind(
+    "source file",
+    SourceError,
+    models={
+        (): Source,
+        ("currency",): Currency,
+        ("columns",): Columns,
+        ("amount",): AmountRule,
+        ("status",): StatusRules,
+        ("status", "first", ANY): StatusRule,
+        ("status", "first", ANY, "also", ANY): Test,
+        ("exclude", ANY): Exclusion,
+        ("exclude", ANY, "also", ANY): Test,
+    },
+    known={("zone",): available_timezones},
+)
+"""Source files as a kind of document."""
 
 
 def load_source(source: str | Path | Mapping[str, object]) -> Source:
@@ -343,28 +347,29 @@ def load_source(source: str | Path | Mapping[str, object]) -> Source:
     Parameters
     ----------
     source
-        A path, the text itself (TOML, or JSON when it starts with a brace), or a mapping. A
-        ``str`` is text when it has a line break, an equals sign or a brace, else a path.
+        The path of a ``.toml`` or ``.json`` file, the text itself (TOML, or JSON when it starts
+        with a brace), or a mapping. A ``str`` is text when it has a line break or an equals sign
+        or starts with a brace, else a path.
 
     Raises
     ------
     SourceError
-        With every problem found; a syntax error comes alone.
+        With every problem, and its line in a TOML text; a syntax error comes alone.
 
     Examples
     --------
     >>> load_source('currency = { code = "EUR", exponent = 2 }').currency.code
     'EUR'
-    >>> load_source('currency = { code = "EUR", exponent = 2 }\nzoen = "UTC"')
+    >>> load_source('currency = { code = "EUR", exponent = 2 }\nrows = "order"')
     Traceback (most recent call last):
     ...
     crmcore.errors.SourceError: 1 problem in the source
-      zoen: no such key (did you mean 'zone'?) [unknown_key]
+      2 rows: this is not one of what may stand here; given 'order'; allowed: orders, lines ...
     """
-    document = read_document(source, SourceError)
+    text = read(source, SOURCE)
     try:
-        return Source.model_validate(document.data)
+        return Source.model_validate(text.table)
     except ValidationError as error:
-        found = [one for one in problems_of(error, _SECTIONS) if one.code != "conflict"]
-        found += _conflicts(document.data)
-        raise SourceError([replace(one, file=document.file) for one in found]) from None
+        found = [one for _, one in problems_of(error, SOURCE) if one.code != "conflict"]
+        found += _conflicts(text.table)
+        raise SourceError(placed(found, [(text.text, text.file)])) from None

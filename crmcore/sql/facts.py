@@ -7,7 +7,7 @@ instant, where it is a day or a number of days.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from crmcore.calendars import FIRST_INSTANT
 from crmcore.facts import Fact
@@ -150,7 +150,7 @@ def figures(policy: Policy, inputs: Inputs) -> Query:
     columns = {"customer_id": nodes.column("customer_id", people)}
     for name, fact in policy.facts.items():
         columns |= _figure(name, fact, inputs)
-    query = nodes.select(columns | _attributes(policy, inputs), nodes.table(people))
+    query = nodes.select({**columns, **_attributes(policy, inputs)}, nodes.table(people))
     query = _joined(query, people, inputs.part("totals"))
     if inputs.customers is not None:
         query = _joined(query, people, inputs.part("customers"))
@@ -193,16 +193,11 @@ def _figure(name: str, fact: Fact, inputs: Inputs) -> Mapping[str, Node]:
             return {name: found}
 
 
-def _attributes(policy: Policy, inputs: Inputs) -> dict[str, Node]:
-    return dict(_blocked(policy, inputs))
-
-
-def _blocked(policy: Policy, inputs: Inputs) -> Iterator[tuple[str, Node]]:
-    """Yield whether a customer is blocked: what nobody stated is false."""
+def _attributes(policy: Policy, inputs: Inputs) -> Mapping[str, Node]:
+    """Return whether a customer is blocked, if that is asked: what nobody stated is false."""
     if "blocked" not in policy.attributes:
-        return
+        return {}
     if inputs.customers is None or "blocked" not in inputs.columns:
-        yield "blocked", nodes.truth(False)
-    else:
-        given = nodes.column("blocked", inputs.part("customers"))
-        yield "blocked", nodes.coalesce(given, nodes.truth(False))
+        return {"blocked": nodes.truth(False)}
+    given = nodes.column("blocked", inputs.part("customers"))
+    return {"blocked": nodes.coalesce(given, nodes.truth(False))}

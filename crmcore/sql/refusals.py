@@ -17,7 +17,7 @@ from crmcore.conditions import (
 from crmcore.errors import Problem
 from crmcore.facts import Fact
 from crmcore.policy import Policy
-from crmcore.scoring import BandStep, SumStep
+from crmcore.scoring import ScorerStep, Step
 from crmcore.segments import TableStep
 
 __all__ = ["TAKES", "problems_of"]
@@ -65,16 +65,13 @@ def _of_fact(fact: Fact, path: str) -> Iterator[Problem]:
         yield _problem(f"{path}.where", "a fact's own condition", "a condition")
 
 
-def _of_step(step: object) -> Iterator[Problem]:
+def _of_step(step: Step) -> Iterator[Problem]:
     match step:
-        case BandStep() | SumStep():
-            pass
         case TableStep():
             for row, condition in enumerate(step.table.conditions):
                 yield from _of_condition(condition, f"{step.table.path}.first.{row}")
-        case _:
-            name = getattr(step, "name", "")
-            yield _problem(f"scores.{name}", "a score by a host's scorer", "scorer")
+        case ScorerStep():
+            yield _problem(f"scores.{step.name}.scorer", "a score by a host's scorer", "scorer")
 
 
 def _of_condition(bound: Bound, path: str) -> Iterator[Problem]:

@@ -138,15 +138,9 @@ def linked_returns(inputs: Inputs) -> Query:
     """Return what was taken off each order by the returns that name it."""
     row, order = inputs.part("rows"), "named"
     customer, link = nodes.column("customer_id", row), nodes.column("link", row)
-    found = nodes.select({"found": nodes.truth(True)}, nodes.table(row, order)).where(
-        nodes.all_of(
-            [
-                _is_order(order),
-                nodes.compare(nodes.column("customer_id", order), "==", customer),
-                nodes.compare(nodes.column("link", order), "==", link),
-            ]
-        )
-    )
+    same = [_same(name, order, row) for name in ("customer_id", "link")]
+    found = nodes.select({"found": nodes.truth(True)}, nodes.table(row, order))
+    found = found.where(nodes.all_of([_is_order(order), *same]))
     amount = nodes.cast(nodes.column("amount_minor", row), "int128")
     columns = {
         "customer_id": customer,
@@ -161,31 +155,29 @@ def linked_returns(inputs: Inputs) -> Query:
 def counted_rows(inputs: Inputs, policy: Policy) -> Query:
     """Return what happened up to the moment, and as what each row counts."""
     row = inputs.part("rows")
-    is_return = _is_return(row, inputs)
+    names = ("customer_id", "placed_us", "amount_minor")
     columns = {
-        "customer_id": nodes.column("customer_id", row),
-        "placed_us": nodes.column("placed_us", row),
-        "amount_minor": nodes.column("amount_minor", row),
+        **{name: nodes.column(name, row) for name in names},
         "is_order": _is_order(row),
         "is_sold": nodes.all_of([_is_order(row), _in_sale_status(row, inputs, policy)]),
-        "is_return": is_return,
+        "is_return": _is_return(row, inputs),
+        "is_unlinked": _is_return(row, inputs),
+        "left_minor": nodes.column("amount_minor", row),
     }
-    source = nodes.table(row)
     if not inputs.linked:
-        columns["is_unlinked"] = is_return
-        columns["left_minor"] = nodes.column("amount_minor", row)
-        return nodes.select(columns, source).where(_has_happened(row, inputs))
+        return nodes.select(columns, nodes.table(row)).where(_has_happened(row, inputs))
     linked = inputs.part("linked returns")
-    unlinked = nodes.is_missing(nodes.column("link", linked))
-    columns["is_unlinked"] = nodes.all_of([is_return, unlinked])
+    nowhere = nodes.is_missing(nodes.column("link", linked))
+    columns["is_unlinked"] = nodes.all_of([_is_return(row, inputs), nowhere])
     columns["left_minor"] = _left(row, linked)
-    same = [
-        nodes.compare(nodes.column(name, row), "==", nodes.column(name, linked))
-        for name in ("customer_id", "link")
-    ]
-    query = nodes.select(columns, source)
-    query = query.join(nodes.table(linked), on=nodes.all_of(same), join_type="left")
+    same = nodes.all_of([_same(name, row, linked) for name in ("customer_id", "link")])
+    query = nodes.select(columns, nodes.table(row))
+    query = query.join(nodes.table(linked), on=same, join_type="left")
     return query.where(_has_happened(row, inputs))
+
+
+def _same(name: str, left: str, right: str) -> Node:
+    return nodes.compare(nodes.column(name, left), "==", nodes.column(name, right))
 
 
 def _left(row: str, linked: str) -> Node:

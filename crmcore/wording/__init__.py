@@ -6,12 +6,13 @@ template for it in each language and for each voice. A host adds languages and i
 
 from __future__ import annotations
 
-from crmcore.wording.catalogue import Catalogue, WordingError, load_catalogue
+from crmcore.wording.catalogue import Catalogue, Labels, WordingError, load_catalogue
 from crmcore.wording.message import Label, Message, Money, Parameter, Voice, plain
 
 __all__ = [
     "Catalogue",
     "Label",
+    "Labels",
     "Message",
     "Money",
     "Parameter",

@@ -19,15 +19,16 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from crmcore.columns import floor_decimal
-from crmcore.conditions import nearest
+from crmcore.conditions import Suggestions
+from crmcore.documents import DocumentKind, placed, read, written
 from crmcore.errors import PolicyError, Problem
-from crmcore.records.documents import read_document
 from crmcore.wording.message import Label, Message, Money, Parameter
 
-__all__ = ["LANGUAGES", "Catalogue", "WordingError", "load_catalogue", "places"]
+__all__ = ["LANGUAGES", "Catalogue", "Labels", "WordingError", "load_catalogue", "places"]
 
 Templates: TypeAlias = Mapping[str, str]
 Labels: TypeAlias = Callable[[str, str], str]
+"""Returns the wording of an identifier in a language, or the identifier itself."""
 
 LANGUAGES: Final = ("en", "zh-CN")
 """The languages that come with the package."""
@@ -41,6 +42,9 @@ class WordingError(PolicyError):
     """A catalogue was refused; `problems` lists everything that is wrong with it."""
 
     subject = "catalogue"
+
+
+_CATALOGUE: Final = DocumentKind("catalogue", WordingError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,9 +214,9 @@ def load_catalogue(source: str | Path | Mapping[str, object]) -> Catalogue:
     Parameters
     ----------
     source
-        A path, a TOML or JSON text, or a mapping. At the top stand languages; in each of them
-        tables as in the catalogues of the package (``crmcore/wording/en.toml``): any part of
-        them, and any ``names``.
+        The path of a ``.toml`` or ``.json`` file, a TOML or JSON text, or a mapping. At the top
+        stand languages; in each of them tables as in the catalogues of the package
+        (``crmcore/wording/en.toml``): any part of them, and any ``names``.
 
     Raises
     ------
@@ -229,35 +233,36 @@ def load_catalogue(source: str | Path | Mapping[str, object]) -> Catalogue:
       de.staff.result: no such place in this message; given {nmae}; allowed: {name}, {value} \
 (did you mean 'name'?) [unknown_name]
     """
-    document = read_document(source, WordingError)
+    text, suggestions = read(source, _CATALOGUE), Suggestions()
     problems: list[Problem] = []
     templates: dict[str, Templates] = {}
-    for language, table in document.data.items():
+    for language, table in text.table.items():
         if not isinstance(table, Mapping):
-            problems.append(Problem("wrong_type", "a table for each language", str(language)))
+            given = written(table)
+            problems.append(Problem("wrong_type", "a table is expected", language, given))
             continue
-        templates[str(language)] = dict(_flat(table))
-        for key, template in templates[str(language)].items():
-            problems.extend(_problems(f"{language}.{key}", key, template))
+        templates[language] = dict(_flat(table))
+        for key, template in templates[language].items():
+            problems.extend(_problems(f"{language}.{key}", key, template, suggestions))
     if problems:
-        raise WordingError(problems)
+        raise WordingError(placed(problems, [(text.text, text.file)]))
     return Catalogue(templates)
 
 
-def _problems(path: str, key: str, template: object) -> Iterator[Problem]:
+def _problems(path: str, key: str, template: object, suggestions: Suggestions) -> Iterator[Problem]:
     if not isinstance(template, str):
-        yield Problem("wrong_type", "text is expected", path)
+        yield Problem("wrong_type", "text is expected", path, written(template))
         return
     known = _ours()["en"]
     if key not in known and not key.startswith(_NAMES):
-        suggestion = nearest(key, known)
+        suggestion = suggestions.nearest(key, known)
         yield Problem("unknown_key", "there is no such message", path, suggestion=suggestion)
         return
     allowed = places(known.get(key, "")) if not key.startswith(_NAMES) else frozenset()
     try:
         given = places(template)
     except ValueError as error:
-        yield Problem("syntax", str(error), path)
+        yield Problem("template_syntax", str(error), path)
         return
     listed = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "none"
     for name in sorted(given - allowed):
@@ -267,7 +272,7 @@ def _problems(path: str, key: str, template: object) -> Iterator[Problem]:
             path,
             f"{{{name}}}",
             listed,
-            nearest(name, allowed),
+            suggestions.nearest(name, allowed),
         )
 
 

@@ -195,37 +195,45 @@ class _Builder:
 
     def steps(self) -> Iterator[Step]:
         left_out = [_left_out(entry) for entry in self.given.intake.left_out]
-        kept = self._kept()
-        yield _given(self.given.intake.rows, [kept, *left_out])
+        older = self._older()
+        kept = self._kept(older)
+        yield _given(self.given.intake.rows, [kept, *left_out], older.unreadable)
         yield from left_out
         yield kept
+        if older.rows:
+            yield negated(older)
         yield from self._folding()
         yield from self._orders()
         yield from self._sales()
 
-    def _kept(self) -> Step:
-        lines = self.given.lines
-        return step_over(
-            "kept",
-            "level",
-            self.given_month[lines.rows()],
-            lines.amount_minor,
-        )
+    def _older(self) -> Step:
+        """Return the rows that newer versions took the place of.
+
+        Of lines that is known by number only: a table has them once for each time at which they
+        were part of an order.
+        """
+        given, name = self.given, "collapsed"
+        if given.lines.row is not None and self.newest is not None:
+            count = given.intake.kept - len(self.orders.lines.amount_minor)
+            months = {"unknown": (count, 0)} if count else {}
+            return Step(name, "change", count, 0, months, "superseded", count)
+        old = np.zeros(len(given), np.bool_) if self.newest is None else ~self.newest
+        amounts = given.amount_minor[old]
+        return step_over(name, "change", self.given_month[old], amounts, "superseded")
+
+    def _kept(self, older: Step) -> Step:
+        lines = self.orders.lines
+        newest = step_over("kept", "level", self.month[lines.rows()], lines.amount_minor)
+        return sum_of("kept", newest, older)
 
     def _folding(self) -> Iterator[Step]:
-        given, lines = self.given, self.given.lines
+        orders, lines = self.orders, self.orders.lines
         if lines.row is not None:
-            gone = step_over(
-                "folded", "change", self.given_month[lines.row], lines.amount_minor * 0
-            )
-            back = step_over("folded", "change", self.given_month, given.amount_minor * 0)
+            gone = step_over("folded", "change", self.month[lines.row], lines.amount_minor * 0)
+            back = step_over("folded", "change", self.month, orders.amount_minor * 0)
             yield sum_of("folded", negated(gone), back)
-        if self.newest is not None and not self.newest.all():
-            old = ~self.newest
-            older = step_over("collapsed", "change", self.given_month[old], given.amount_minor[old])
-            yield negated(replace(older, reason="superseded"))
-        yield self._of("orders_and_returns", "level", np.ones(len(self.orders), np.bool_))
-        anonymous = self.orders.customer == len(self.orders.customer_ids)
+        yield self._of("orders_and_returns", "level", np.ones(len(orders), np.bool_))
+        anonymous = orders.customer == len(orders.customer_ids)
         if anonymous.any():
             yield self._of("anonymous", "part", anonymous, "orders_and_returns")
 
@@ -328,8 +336,9 @@ def _left_out(entry: LeftOut) -> Step:
     return negated(step)
 
 
-def _given(rows: int, steps: Sequence[Step]) -> Step:
+def _given(rows: int, steps: Sequence[Step], unreadable: int) -> Step:
     """Return the top: what was kept and all that was left out; its rows were counted apart."""
     kept, left_out = steps[0], steps[1:]
     total = sum_of("given", kept, *map(negated, left_out))
-    return replace(total, rows=rows, unreadable=sum(step.unreadable for step in left_out))
+    unreadable += sum(step.unreadable for step in left_out)
+    return replace(total, rows=rows, unreadable=unreadable)

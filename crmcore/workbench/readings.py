@@ -40,13 +40,18 @@ class Setting:
     def columns(self) -> dict[str, Column]:
         """Return the facts for the customers of the orders."""
         now = moments(self.as_of, self.zone)
-        return summarise(
-            self.facts,
-            self.orders.known_at(int(now.at[0])),
-            timing=Timing(self.zone, now, self.evaluation.held(now, self.zone)),
-            windows=self.windows,
-            sale_statuses=self.sale_statuses,
-        )
+        timing = Timing(self.zone, now, self.evaluation.held(now, self.zone))
+        columns: dict[str, Column] = {}
+        for windowed in (False, True):
+            facts = {name: one for name, one in self.facts.items() if bool(one.window) is windowed}
+            columns |= summarise(
+                facts,
+                self.orders.known_at(int(timing.of(windowed=windowed).at[0])),
+                timing=timing,
+                windows=self.windows,
+                sale_statuses=self.sale_statuses,
+            )
+        return {name: columns[name] for name in self.facts}
 
 
 Alteration: TypeAlias = Callable[[Setting], Setting | None]

@@ -437,6 +437,15 @@ def test_every_mistake_is_reported(text: str, codes: list[str]) -> None:
     assert all(problem.given for problem in problems)
 
 
+def test_messages_call_a_field_by_its_kind() -> None:
+    for text, message in [
+        ("sale_count", "an int field alone is not a condition: compare it"),
+        ("sale_count == tier", "an int field is not compared with a label field"),
+        ("tier == sale_count", "a label field is not compared with an int field"),
+    ]:
+        assert bind(parse(text), FIELDS, "here")[1][0].message == message
+
+
 def test_the_nearest_name_is_suggested() -> None:
     for text, suggestion in [("sale_cout > 3", "sale_count"), ('tier == "golt"', "gold")]:
         assert bind(parse(text), FIELDS, "here")[1][0].suggestion == suggestion
@@ -455,6 +464,7 @@ def test_a_suggestion_is_not_searched_without_end() -> None:
 
 def test_nothing_near_gives_no_suggestion() -> None:
     assert nearest("abc", ["xyz", "a_much_longer_name"]) is None
+    assert nearest("x" * 101, ["x" * 100]) is None  # too long to be compared
 
 
 def test_the_same_mistake_is_reported_once() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -99,7 +99,7 @@ def test_months_are_local_and_returns_reduce_the_month_of_their_sale() -> None:
 
 def test_a_ladder_as_plain_data() -> None:
     ladder = ladder_of()
-    top = next(ladder.rows())
+    top = list(ladder.rows())[0]  # noqa: RUF015
     assert top == {
         "step": "given",
         "kind": "level",
@@ -144,6 +144,21 @@ def test_of_several_versions_the_newest_counts() -> None:
     ladder = reconcile(table)
     assert steps(ladder)["collapsed", "change", "superseded"] == (-1, -1_000)
     assert ladder.level("net_sales").amount_minor == 1_200
+
+
+def test_of_lines_the_newest_count_and_older_ones_are_counted() -> None:
+    source = crm.Source(zone="UTC", currency=CNY, rows="lines")
+    rows = [
+        ("A1", 1, "C1", "2025-01-05", "10.00", 1, "2025-01-05"),
+        ("A1", 1, "C1", "2025-01-05", "12.00", 2, "2025-02-01"),
+        ("A1", 2, "C1", "2025-01-05", "1.00", 1, "2025-01-06"),
+    ]
+    names = ("order_id", "line_id", "customer_id", "placed_at", "amount", "version", "known_at")
+    ladder = reconcile(crm.OrderTable.from_rows(rows, source, columns=names))
+    found = next(step for step in ladder.steps if step.reason == "superseded")
+    assert (found.rows, found.amount_minor, found.unreadable) == (-1, 0, 1)
+    assert ladder.level("given").rows == 3
+    assert ladder.level("net_sales").by_month == {"2025-01": (1, 1_300)}
 
 
 def test_sums_beyond_64_bits_are_exact() -> None:
@@ -213,7 +228,9 @@ def _always_adds_up(case: Case) -> None:
     ladder = reconcile(table, sale_statuses=case.policy["sale_statuses"])
     REACHED.update((step.name, step.reason) for step in ladder.steps if step.rows)
     top, net = ladder.level("given"), ladder.level("net_sales")
-    assert (top.rows, top.amount_minor) == (len(rows), sum(row["amount"] for row in rows))
+    assert top.rows == len(rows)
+    if not top.unreadable:
+        assert top.amount_minor == sum(row["amount"] for row in rows)
     facts = crm.evaluate(policy, table, as_of=date(2100, 1, 1)).columns
     anonymous = next((s for s in ladder.steps if s.reason == "net_sales"), None)
     rest = (anonymous.rows, anonymous.amount_minor) if anonymous else (0, 0)
@@ -223,7 +240,10 @@ def _always_adds_up(case: Case) -> None:
 
 def test_always_adds_up() -> None:
     _always_adds_up()
-    for name in ("zero_amount", "nothing_left", "returns", "quarantined", "collapsed", "folded"):
+    often = ("returns", "quarantined", "zero_amount")
+    # The others are reached by hand above, however few runs are made.
+    every = (*often, "nothing_left", "collapsed", "folded")
+    for name in every if settings.default.max_examples >= 300 else often:
         assert any(step == name for step, _ in REACHED), name
 
 
@@ -402,3 +422,122 @@ def test_a_comparison_as_plain_data() -> None:
 def test_figures_that_cannot_be_compared(theirs: Any, message: str) -> None:
     with pytest.raises(crm.DataError, match=message):
         compare(ORDERS, theirs, POLICY, as_of=AS_OF)
+
+
+def found_by(
+    rows: list[tuple[Any, ...]], policy: str, as_of: date, *more_columns: str, **theirs: Any
+) -> list[str]:
+    """The readings that leave nothing unexplained, for figures of customer 7."""
+    names = ("order_id", "customer_id", "placed_at", "amount", *more_columns)
+    source = SOURCE.model_copy(update={"exclude": ()})
+    orders = crm.OrderTable.from_rows(rows, source, columns=names)
+    figures = {"customer_id": [7], **{name: [value] for name, value in theirs.items()}}
+    found = compare(orders, figures, crm.load_policy(policy), as_of=as_of)
+    assert found.differing == 1
+    return [one.names[0][0] for one in found.readings if one.remaining == 0 == one.breaks]
+
+
+def test_windows_read_otherwise() -> None:
+    rows = [
+        (1, 7, "2024-03-31 10:00:00", "1"),
+        (2, 7, "2024-05-31 10:00:00", "1"),
+        (3, 7, "2025-01-01 10:00:00", "1"),
+    ]
+    base = 'extends = "classic"\nname = "shop"\n'
+    tiles = base + 'windows.period = { tiles = "1 year" }\n'
+    assert found_by(rows, tiles, date(2025, 3, 31), sale_count=3)[0] == "edge_included"
+    assert "calendar_period" in found_by(rows, base, date(2025, 3, 31), sale_count=1)
+    assert "ever" in found_by(rows, base, date(2025, 5, 1), sale_count=3)
+    leap = [(1, 7, "2023-05-31 10:00:00", "1")]
+    assert "days_not_months" in found_by(leap, base, date(2024, 5, 31), sale_count=0)
+    tiles = tiles.replace("1 year", "366 days")
+    assert found_by(leap, tiles, date(2024, 5, 31), sale_count=2) == []
+    rolling = base + 'windows.period = "91 days"\n'
+    assert found_by(rows, rolling, date(2025, 4, 2), sale_count=0) == ["edge_excluded", "day_after"]
+    year = base + 'windows.period = { calendar = "year" }\n'
+    assert found_by(rows, year, date(2025, 4, 2), sale_count=3) == ["ever"]
+    found = found_by(rows, base, date(2025, 4, 1), net_sales="2")
+    assert found == ["in_window"]
+    unwindowed = (
+        'format = 1\nname = "plain"\nzone = "UTC"\nsale_statuses = ["delivered"]\n'
+        'currency = { code = "CNY", exponent = 2 }\n'
+    )
+    assert found_by(rows, unwindowed, date(2025, 4, 1), sale_count=9) == []
+    assert found_by(rows[:1], unwindowed, date(2025, 4, 1), max_sale="2") == []
+
+
+def test_held_and_live_then_and_now() -> None:
+    rows = [
+        (1, 7, "2025-01-20 10:00:00", "1", "2025-01-20"),
+        (2, 7, "2025-02-20 10:00:00", "1", "2025-02-20"),
+        (3, 7, "2025-01-25 10:00:00", "1", "2025-06-01"),
+    ]
+    held = 'extends = "classic"\nname = "held"\n'
+    held += 'evaluation = { every = "1 month", anchor = 2024-01-31 }\n'
+    day = date(2025, 2, 25)
+    assert "live" in found_by(rows, held, day, "known_at", sale_count=2)
+    assert found_by(rows, "classic", day, "known_at", sale_count=3) == ["as_known_now"]
+    versions = [
+        (1, 7, "2025-01-20 10:00:00", "1", "2025-01-20", 1),
+        (1, 7, "2025-01-20 10:00:00", "2", "2025-06-01", 2),
+    ]
+    found = found_by(versions, "classic", day, "known_at", "version", mean_sale="2")
+    assert found == ["as_known_now"]
+
+
+def test_zone_of_the_source() -> None:
+    rows = [(1, 7, "2025-03-05 02:00:00", "1")]
+    utc = 'extends = "classic"\nname = "utc"\nzone = "UTC"\n'
+    assert found_by(rows, utc, AS_OF, last_sale_on="2025-03-05") == ["zone_of_source"]
+
+
+def test_spreads_and_large_means() -> None:
+    rows = [(n, 7, f"2025-03-{day:02}", "90000000000000.01") for n, day in enumerate((1, 4, 9))]
+    table = crm.OrderTable.from_rows(
+        rows,
+        SOURCE.model_copy(update={"exclude": ()}),
+        columns=("order_id", "customer_id", "placed_at", "amount"),
+    )
+    theirs = {
+        "customer_id": [7],
+        "gap_spread_days": [2**0.5],
+        "mean_sale": ["90000000000000.010000"],
+        "promotion_share": [None],
+        "net_sales": [Decimal("270000000000000.03")],
+    }
+    assert compare(table, theirs, POLICY, as_of=AS_OF).differing == 0
+    shares = compare(table, theirs | {"gap_spread_days": [1.6]}, POLICY, as_of=AS_OF)
+    assert [fact.fact for fact in shares.facts if fact.differing] == ["gap_spread_days"]
+    instants = {"customer_id": [7], "first_order_at": np.array(["2025-02-28T16:00"], "M8[us]")}
+    with pytest.raises(crm.DataError, match="expected instant"):
+        compare(table, instants, POLICY, as_of=AS_OF)
+
+
+def test_figures_of_nobody() -> None:
+    theirs: dict[str, Any] = {"customer_id": [], "sale_count": [], "last_sale_on": []}
+    found = compare(ORDERS, theirs, POLICY, as_of=AS_OF)
+    assert found.customers_theirs == 0
+    assert found.differing == 3  # C3 has no sale
+    euro = crm.load_policy('extends = "classic"\nname = "e"\ncurrency.code = "EUR"\n')
+    with pytest.raises(crm.DataError, match="another currency"):
+        compare(ORDERS, theirs, euro, as_of=AS_OF)
+
+
+def test_figures_in_other_forms() -> None:
+    rows = [(n, 7, "2025-03-05", f"90000000000000.0{n}") for n in (1, 1, 2)]
+    rows = [(at, *row[1:]) for at, row in enumerate(rows)]
+    table = crm.OrderTable.from_rows(
+        rows,
+        SOURCE.model_copy(update={"exclude": ()}),
+        columns=("order_id", "customer_id", "placed_at", "amount"),
+    )
+    moment = datetime(2025, 3, 4, 16, tzinfo=UTC)
+    for theirs in (
+        {"mean_sale": ["90000000000000.013333"], "last_sale_on": [date(2025, 3, 5)]},
+        {"mean_sale": ["90000000000000.013334"], "last_sale_on": np.array(["2025-03-05"], "M8[D]")},
+        {"first_order_at": [moment], "last_sale_on": [moment]},
+    ):
+        found = compare(table, {"customer_id": [7], **theirs}, POLICY, as_of=AS_OF)
+        assert found.differing == 0
+    lacking = {"customer_id": [7], "last_sale_on": np.array([np.nan])}
+    assert compare(table, lacking, POLICY, as_of=AS_OF).differing == 1

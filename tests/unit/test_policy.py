@@ -8,6 +8,7 @@ import tomllib
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from time import process_time
 
 import jsonschema
 import numpy as np
@@ -51,6 +52,11 @@ MISTAKES = {
         'facts.f = { of = "sale", take = "count", wher = "quantity > 1" }',
         "facts.f.wher: there is no such key here; allowed: of, take, in, field, where "
         "(did you mean 'where'?) [unknown_key]",
+    ),
+    "window by its name in Python": (
+        'windows.w = "1 year"\nfacts.f = { of = "sale", take = "count", window = "w" }',
+        "facts.f.window: there is no such key here; allowed: of, take, in, field, where "
+        "[unknown_key]",
     ),
     "unknown key of a score": (
         'scores.s = { fact = "sale_count", from = [[1, 1]], belwo = 1 }',
@@ -554,6 +560,61 @@ def test_problems_tell_file_and_line(tmp_path: Path) -> None:
     path.write_text("a = = 1")
     with pytest.raises(PolicyError, match=r"shop\.toml:1:5: Invalid value"):
         load_policy(str(path))
+
+
+def test_lines_after_a_list_of_several_lines_are_found() -> None:
+    rows = "from = [\n  [1, 1],\n  [2, 2]\n]\n"
+    with pytest.raises(PolicyError) as caught:
+        load_policy(HEAD + "[scores.s]\n" + rows + 'fact = "sale_cuont"')
+    assert [problem.line for problem in caught.value.problems] == [11]
+
+
+# Thousands of names that there are not, each worth a look for the nearest one.
+MANY = {
+    "conditions": {
+        "segment": {
+            "first": [
+                [" or ".join(f"sale_cuont_{row}_{at} > 1" for at in range(12)), "a"]
+                for row in range(250)
+            ]
+        }
+    },
+    "conditions over many": {
+        "attributes": {f"sale_count_{i:03}": "int" for i in range(900)},
+        "segment": {"first": [[f"sale_cuont_{row} > 1", "a"] for row in range(999)]},
+    },
+    "scores": {
+        "scores": {f"s{i}": {"fact": f"sale_cuont{i}", "from": [[1, 1]]} for i in range(999)}
+    },
+    "filters": {
+        "facts": {
+            f"f{i}": {"of": "sale", "take": "count", "where": f"chanel{i} == 1"} for i in range(900)
+        }
+    },
+    "keys": {
+        "facts": {
+            f"f{i}": {"of": "sale", "take": "count", **{f"wher{at}": 1 for at in range(9)}}
+            for i in range(300)
+        }
+    },
+    "labels": {
+        "attributes": {
+            "a": {"type": "label", "values": [f"{i:03}{'ab' * 45}" for i in range(500)]}
+        },
+        "segment": {"first": [[f'a == "{i:03}{"ba" * 45}"', "a"] for i in range(500)]},
+    },
+}
+
+
+@pytest.mark.parametrize("case", MANY)
+def test_thousands_of_wrong_names_are_refused_fast(case: str) -> None:
+    table = {**tomllib.loads(HEAD), **MANY[case]}
+    started = process_time()
+    with pytest.raises(PolicyError) as caught:
+        load_policy(table)
+    spent = process_time() - started
+    assert len(caught.value.problems) >= 500
+    assert spent < 1.0  # a quarter of that on a machine with nothing else to do
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

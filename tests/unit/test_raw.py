@@ -52,6 +52,11 @@ def test_codes_of_any_width_are_shared() -> None:
         assert raw.is_missing() is None
 
 
+def test_a_raw_column_stays_as_it_is() -> None:
+    raw = raw_column("x", [1, None])
+    assert raw_column("x", raw) is raw
+
+
 @pytest.mark.parametrize("width", [np.int8, np.uint8, np.int16, np.uint32, np.uint64])
 def test_narrow_integers_widen(width: type) -> None:
     raw = raw_column("x", np.array([0, 100], width))

@@ -85,6 +85,12 @@ def test_one_document_in_all_forms(tmp_path: Path) -> None:
     assert load_source(text) == load_source(data) == source
 
 
+def test_a_bound_is_exact_however_it_is_written() -> None:
+    rules = '[[exclude]]\nreason = "r"\ncolumn = "a"\nabove = {}\n'
+    for written in ("0.10", '"0.1"'):
+        assert load_source(CURRENCY + rules.format(written)).exclude[0].above == Decimal("0.1")
+
+
 def test_bounds_may_be_decimals_in_python() -> None:
     rule = {"reason": "r", "column": "a", "above": Decimal("0.5")}
     assert Source(currency={"code": "EUR", "exponent": 2}, exclude=[rule]).exclude[0].above == 0.5
@@ -105,18 +111,18 @@ def test_the_schema_can_be_made() -> None:
 MISTAKES = [
     ("", "currency", "missing_key"),
     ("currency = 5", "currency", "wrong_type"),
-    ('currency = { code = "eur", exponent = 2 }', "currency.code", "string_pattern_mismatch"),
+    ('currency = { code = "eur", exponent = 2 }', "currency.code", "bad_name"),
     ('currency = { code = "EUR", exponent = "2" }', "currency.exponent", "wrong_type"),
-    ('currency = { code = "EUR", exponent = 9 }', "currency.exponent", "less_than_equal"),
+    ('currency = { code = "EUR", exponent = 9 }', "currency.exponent", "out_of_range"),
     ('currency = { code = "EUR" }', "currency.exponent", "missing_key"),
     ('currency = { code = "EUR", exponent = 2, x = 1 }', "currency.x", "unknown_key"),
     (CURRENCY + "format = 2", "format", "not_allowed"),
     (CURRENCY + "format = true", "format", "wrong_type"),
-    (CURRENCY + 'name = ""', "name", "string_too_short"),
+    (CURRENCY + 'name = ""', "name", "wrong_length"),
     (CURRENCY + "name = 5", "name", "wrong_type"),
     (CURRENCY + 'rows = "order"', "rows", "not_allowed"),
-    (CURRENCY + 'zone = "Europe/Berln"', "zone", "unknown_zone"),
-    (CURRENCY + 'zone = "../etc/passwd"', "zone", "unknown_zone"),
+    (CURRENCY + 'zone = "Europe/Berln"', "zone", "bad_value"),
+    (CURRENCY + 'zone = "../etc/passwd"', "zone", "bad_value"),
     (CURRENCY + 'time_unit = "minutes"', "time_unit", "not_allowed"),
     (CURRENCY + "zoen = 1", "zoen", "unknown_key"),
     (CURRENCY + "columns = []", "columns", "wrong_type"),
@@ -148,9 +154,9 @@ MISTAKES = [
     (CURRENCY + '[[exclude]]\ncolumn = "a"\nequals = "b"', "exclude.0.reason", "missing_key"),
     (CURRENCY + '[[exclude]]\nreason = "r"\nequals = "b"', "exclude.0.column", "missing_key"),
     (CURRENCY + '[[exclude]]\nreason = "r"\ncolumn = "a"', "exclude.0", "no_condition"),
-    (CURRENCY + '[[exclude]]\nreason = "r"\ncolumn = "a"\nin = []', "exclude.0.in", "too_short"),
+    (CURRENCY + '[[exclude]]\nreason = "r"\ncolumn = "a"\nin = []', "exclude.0.in", "wrong_length"),
     (CURRENCY + '[[exclude]]\nreason = "r"\ncolumn = "a"\nin = [1.5]', "exclude.0.in.0", None),
-    (CURRENCY + '[[exclude]]\nreason = "r"\ncolumn = "a"\nabove = 1.5', "exclude.0.above", None),
+    (CURRENCY + '[[exclude]]\nreason = "r"\ncolumn = "a"\nabove = 1e99', "exclude.0.above", None),
     (CURRENCY + '[[exclude]]\nreason = "r"\ncolumn = "a"\nabove = "x"', "exclude.0.above", None),
     (CURRENCY + '[[exclude]]\nreason = "r"\ncolumn = "a"\nbelow = true', "exclude.0.below", None),
     (CURRENCY + '[[exclude]]\nreason = "r"\ncolumn = "a"\nmissing = 1', "exclude.0.missing", None),
@@ -218,31 +224,68 @@ def test_an_unknown_key_of_python_is_not_known_in_files() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "column"),
+    ("text", "code", "line", "column"),
     [
-        ("a = 1\nb =\n", 2, 4),
-        ("a = 1\na = 2\n", None, None),
-        ('x = "abc', 1, 9),
-        ("{\n  'a': 1}", 2, 3),
-        ('{"a": 1, "a": 2}', None, None),
-        ('{"a": NaN}', None, None),
-        ("x = " + "[" * 100_000, None, None),
-        ('{"x": ' + "[" * 100_000, None, None),
-        ("x = 9999-99-99\n", None, None),
+        ("a = 1\nb =\n", "toml_syntax", 2, 4),
+        ("a = 1\na = 2\n", "duplicate_key", 2, 6),
+        ("[columns]\n[columns]\n", "duplicate_key", 2, 9),
+        ('x = "abc', "toml_syntax", 1, 9),
+        ("{\n  'a': 1}", "json_syntax", 2, 3),
+        ('{"a": 1, "a": 2}', "duplicate_key", None, None),
+        ('{"a": NaN}', "not_finite", None, None),
+        ('{"a": null}', "wrong_type", None, None),
+        ("x = inf\n", "not_finite", 1, None),
+        ("x = 2024-01-01T00:00:00Z\n", "wrong_type", 1, None),
+        ("x = " + "[" * 100_000, "too_deep", None, None),
+        ('{"x": ' + "[" * 100_000, "too_deep", None, None),
+        ("x = " + "9" * 500, "out_of_range", None, None),
+        ("x = 9999-99-99\n", "toml_syntax", 1, None),
+        (f"name = 'x'\nzone = '{'x' * 10_001}'", "too_large", 2, None),
+        (f"status.map = {{{', '.join(f'a{i} = 1' for i in range(1_001))}}}", "too_large", 1, None),
+        (f"x = [{'1, ' * 40_000}]", "too_large", None, None),
+        ("\n" * 10_001, "too_large", None, None),
     ],
 )
-def test_syntax_comes_alone(text: str, line: int | None, column: int | None) -> None:
+def test_what_cannot_be_read_comes_alone(
+    text: str, code: str, line: int | None, column: int | None
+) -> None:
     (problem,) = problems(text)
-    assert problem.code == "syntax"
-    if line is not None:
-        assert (problem.line, problem.column) == (line, column)
+    assert (problem.code, problem.line) == (code, line)
+    assert column in (None, problem.column)
+    assert "policy" not in problem.message
+
+
+def test_problems_tell_file_and_line(tmp_path: Path) -> None:
+    path = tmp_path / "source.toml"
+    path.write_text(
+        CURRENCY
+        + "zoen = 'UTC'\n[status]\nfirst = [\n  { column = 'a', status = 'paid' },\n]\n"
+        + "otherwise = 'sold'\n[[exclude]]\nreason = 'r'\ncolumn = 'a'\nequals = 1\n"
+        + "[[exclude]]\nreason = 'r'\n[[exclude.also]]\ncolumn = 'b'\nabove = true\n"
+    )
+    found = problems(path)
+    assert {problem.file for problem in found} == {str(path)}
+    assert [(problem.path, problem.line) for problem in found] == [
+        ("zoen", 2),
+        ("status.first.0", 4),
+        ("status.otherwise", 7),
+        ("exclude.1.column", 12),
+        ("exclude.1.also.0.above", 16),
+    ]
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (absent,) = problems(tmp_path / "absent.toml")
-    assert absent.code == "unreadable_file"
-    assert problems(str(tmp_path))[0].code == "unreadable_file"
-    assert problems("a\0b")[0].code == "unreadable_file"
+    assert absent.code == "unreadable"
+    folder = tmp_path / "folder.toml"
+    folder.mkdir()
+    assert problems(str(folder))[0].code == "unreadable"
+    assert problems("a\0b.toml")[0].code == "unreadable"
+    (other,) = problems("source.yaml")
+    assert (other.code, other.message) == (
+        "unknown_format",
+        "a source file is a .toml or a .json file",
+    )
     large = tmp_path / "large.toml"
     large.write_text("# " + "x" * (1 << 20))
     assert problems(large)[0].code == "too_large"

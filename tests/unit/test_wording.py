@@ -158,8 +158,11 @@ def test_every_usual_fact_has_a_name() -> None:
         ({"de": {"staff": {"result": "open { brace"}}}, "at character 6"),
         ({"de": {"staff": {"result": 3}}}, "text is expected"),
         ({"de": {"names": {"gold": "{gold}"}}}, "no such place"),
-        ({"de": "Gold"}, "a table for each language"),
-        ("[de.staff\nresult = 1", "1 problem in the catalogue"),
+        ({"de": "Gold"}, "de: a table is expected; given 'Gold'"),
+        ("[de.staff\nresult = 1", r"1 problem in the catalogue\n  1:\d+: .*toml_syntax"),
+        ('{"de": {}, "de": {}}', "duplicate_key"),
+        ('[de.staff]\n\nreslut = "x"', "  3 de.staff.reslut: there is no such message"),
+        ({"de": {"staff": {"result": None}}}, "leave out a key"),
     ],
 )
 def test_a_wrong_catalogue_is_refused(given: Any, message: str) -> None:
@@ -392,3 +395,64 @@ def test_an_explanation_as_plain_data() -> None:
         "use": "sale",
         "windows": [],
     }
+
+
+# Whatever policies there are
+
+
+def test_steps_that_cannot_be_taken_are_not_shown() -> None:
+    policy = crm.load_policy(
+        'format = 1\nname = "odd"\nzone = "UTC"\nsale_statuses = ["paid"]\n'
+        'currency = { code = "CNY", exponent = 2 }\n'
+        'facts.first_sale_at = { of = "sale", take = "first" }\n'
+        'facts.last_sale_on = { of = "sale", take = "last" }\n'
+        'facts.last_sale_at = { of = "sale", take = "last" }\n'
+        'facts.sale_count = { of = "sale", take = "count" }\n'
+        'scores.fresh = { fact = "last_sale_on", within = [["1 week", 9], ["1 year", 1]] }\n'
+        'scores.again = { fact = "sale_count", from = [[3, 5], [4, 9]], below = 1 }\n'
+        'scores.early = { fact = "last_sale_at", within = [["1 month", 9], ["1 year", 2]] }\n'
+        'scores.even = { fact = "gap_spread_days", from = [[9.5, 0], [900.5, 1]], below = 1 }\n'
+        "scores.total = { weights = { fresh = 1, again = 1, early = 1, even = 6 } }\n"
+        'grade = { score = "total", from = [[1, "low"], [6, "mid"], [12, "high"], [18, "top"]] }\n'
+        'stage = { first = [["true", "always"]] }\n'
+    )
+    found = explained(policy)
+    text = str(found)
+    assert found["grade"].value == "high"
+    assert "last sale 2025-03-25 instead of 2025-02-01 → top" in text
+    assert "number of sales 3 instead" not in text  # what was sold ever does not become less
+    assert "last_sale_at" not in text.partition("One step more")[2].partition("Orders")[0]
+    assert "true: holds" in text
+    with pytest.raises(KeyError):
+        found["nothing"]
+
+
+class Tenure:
+    """A host's own score."""
+
+    inputs = ("sale_count",)
+
+    def score(self, facts: Any) -> Any:
+        return facts["sale_count"].values * 0.5
+
+
+def test_a_host_score_is_told_as_it_is() -> None:
+    policy = crm.load_policy(
+        'extends = "classic"\nname = "shop"\nscores.own = { scorer = "tenure" }\n',
+        scorers={"tenure": Tenure()},
+    )
+    assert "  own: 1.5" in str(explained(policy)).splitlines()
+
+
+def test_a_stranger_has_nothing_to_look_at() -> None:
+    customers = crm.CustomerTable.from_arrays({"customer_id": ["C7"]})
+    found = explained(customers=customers, customer="C7")
+    assert "Your status: registered" in found.text(voice="customer")
+    assert "points for recency (R): nothing, because last sale is missing" in str(found)
+    assert "nothing for points for recency (R), which is missing" in str(found)
+
+
+def test_orders_without_ids() -> None:
+    orders = crm.OrderTable.from_rows([row[1:4] for row in ROWS[:1]], SOURCE, columns=NAMES[1:4])
+    found = crm.evaluate(crm.load_policy("classic"), orders, as_of=date(2025, 4, 1)).explain("C1")
+    assert "an order of 2025-02-01: CNY 300.00 (period)" in str(found)
