@@ -22,11 +22,13 @@ if TYPE_CHECKING:
         UnknownCustomerError,
     )
     from crmcore.evaluation import (
+        Change,
         Evaluation,
         Explanation,
         evaluate,
         evaluate_customer,
         evaluate_facts,
+        explain_change,
     )
     from crmcore.facts import FactTable
     from crmcore.findings import Finding
@@ -40,10 +42,13 @@ if TYPE_CHECKING:
     from crmcore.records.raw import Coded
     from crmcore.records.source import Source, load_source
     from crmcore.scoring import Scorer
+    from crmcore.wording import Catalogue, load_catalogue
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "Catalogue": "crmcore.wording",
+    "Change": "crmcore.evaluation",
     "Coded": "crmcore.records.raw",
     "Column": "crmcore.columns",
     "CrmcoreError": "crmcore.errors",
@@ -70,13 +75,17 @@ _HOME = {
     "evaluate": "crmcore.evaluation",
     "evaluate_customer": "crmcore.evaluation",
     "evaluate_facts": "crmcore.evaluation",
+    "explain_change": "crmcore.evaluation",
     "link_returns": "crmcore.records.linking",
+    "load_catalogue": "crmcore.wording",
     "load_policy": "crmcore.policy",
     "load_source": "crmcore.records.source",
     "presets": "crmcore.presets",
 }
 
 __all__ = [
+    "Catalogue",
+    "Change",
     "Coded",
     "Column",
     "CrmcoreError",
@@ -103,7 +112,9 @@ __all__ = [
     "evaluate",
     "evaluate_customer",
     "evaluate_facts",
+    "explain_change",
     "link_returns",
+    "load_catalogue",
     "load_policy",
     "load_source",
     "presets",

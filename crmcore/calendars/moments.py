@@ -139,6 +139,8 @@ def moments(as_of: AsOf, zone: Zone) -> Moments:
     >>> to_datetime(moments(date(2024, 6, 30), zone("Asia/Shanghai")).at[0])
     datetime.datetime(2024, 6, 30, 15, 59, 59, 999999, tzinfo=datetime.timezone.utc)
     """
+    if not isinstance(as_of, date | Sequence):
+        raise DataError("give a date or an aware datetime", column="as_of")
     given = [as_of] if isinstance(as_of, date) else list(as_of)
     values = np.array([_number(one, row) for row, one in enumerate(given)], np.int64)
     is_day = np.array([not isinstance(one, datetime) for one in given], np.bool_)

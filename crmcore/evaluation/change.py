@@ -233,6 +233,23 @@ def explain_change(
     The first part's `before` is what `evaluate` gives as of `from_`, the last part's `after` what
     it gives as of `to`. A customer who is not there on one of the days counts as one without
     orders. Cost: one look at all orders, then eight evaluations of one customer.
+
+    Examples
+    --------
+    >>> import crmcore as crm
+    >>> source = crm.Source(zone="Asia/Shanghai", currency={"code": "CNY", "exponent": 2})
+    >>> rows = [(1, "C1", "2025-01-10", "300.00"), (2, "C1", "2025-03-09", "100.00")]
+    >>> names = ("order_id", "customer_id", "placed_at", "amount")
+    >>> orders = crm.OrderTable.from_rows(rows, source, columns=names)
+    >>> change = explain_change(
+    ...     crm.presets.load("classic"),
+    ...     orders,
+    ...     customer_id="C1",
+    ...     from_=date(2025, 2, 1),
+    ...     to=date(2025, 4, 1),
+    ... )
+    >>> [order.order_id for order in change["new_orders"].entered]
+    [2]
     """
     first_policy = policy_before or policy
     books = Books(orders, customers, identity, customer_id)

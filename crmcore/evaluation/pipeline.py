@@ -142,11 +142,25 @@ def attributes_of(
             nothing = np.zeros(len(population), dtype)
             column = Column(field_type.kind, nothing, np.zeros(len(population), np.bool_))
         else:
+            given = _as_listed(name, given, field_type.categories)
             column = scatter(given, population.of_customers, len(population), zero=False)
         if name == "blocked" or name.startswith("tag:"):
             column = Column("bool", column.values.astype(np.bool_) & column.is_known())
         columns[name] = column
     return columns
+
+
+def _as_listed(name: str, column: Column, labels: tuple[str, ...]) -> Column:
+    """Return a label column in the order of the labels that the policy lists, if it lists any."""
+    if column.kind != "label" or not labels:
+        return column
+    place = {label: at for at, label in enumerate(labels)}
+    codes = np.array([place.get(label, -1) for label in (*column.categories, "")], np.int64)
+    values = codes[column.values.astype(np.int64)]
+    strange = int(np.count_nonzero((values < 0) & column.is_known()))
+    if strange:
+        raise DataError("a label that the policy does not list", column=name, count=strange)
+    return Column("label", np.maximum(values, 0), column.known, categories=labels)
 
 
 def decide(

@@ -14,7 +14,7 @@ from crmcore.evaluation.pipeline import Ledger
 from crmcore.policy import Policy
 from crmcore.records.customers import CustomerTable
 from crmcore.records.identity import IdentityMap
-from crmcore.records.ids import Id, Ids, as_ids, find_ids, locate, unite
+from crmcore.records.ids import Id, Ids, as_ids, find_ids, unite
 from crmcore.records.orders import RETURN, UNLINKED, OrderTable
 from crmcore.records.reading import SINCE_EVER, STATUSES
 from crmcore.timing import Timing
@@ -90,16 +90,15 @@ class Books:
         return Ledger(now, now if known.held_us == known.known_us else own.known_at(known.held_us))
 
     def customers_as(self, merged: Moment) -> CustomerTable | None:
-        """Return the customer's own record: none where it belonged to somebody else."""
+        """Return the customer's record; none where it belonged to somebody else."""
         if self.customers is None:
             return None
-        place = locate(self.customer_id, self.customers.ids)
-        own = self.customers.take(np.array([place] if place >= 0 else [], np.int64))
-        if self.identity is None:
-            return own
-        return self.identity.apply_to_customers(
-            own, as_of_us=merged.at_us, known_us=merged.known_us
-        )
+        customers = _only(self.customers, self._candidates(merged))
+        if self.identity is not None:
+            customers = self.identity.apply_to_customers(
+                customers, as_of_us=merged.at_us, known_us=merged.known_us
+            )
+        return _only(customers, as_ids([self.customer_id]))
 
     def _of_candidates(self, merged: Moment) -> OrderTable:
         """Return the orders of all ids that are this customer, still under their own ids."""
@@ -118,6 +117,11 @@ class Books:
             self.identity.ids, as_of_us=merged.at_us, known_us=merged.known_us
         )
         return unite(own, self.identity.ids[find_ids(persons, own) >= 0])
+
+
+def _only(customers: CustomerTable, ids: Ids) -> CustomerTable:
+    place = find_ids(ids, customers.ids)
+    return customers.take(place[place >= 0], ids[place >= 0])
 
 
 def without_news(ledger: Ledger, start_us: int, end_us: int) -> Iterator[Ledger]:

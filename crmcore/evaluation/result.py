@@ -11,7 +11,7 @@ import numpy as np
 
 from crmcore.calendars import Moments, instant_us, moments
 from crmcore.columns import Column, Ints, Value
-from crmcore.errors import UnknownCustomerError
+from crmcore.errors import DataError, UnknownCustomerError
 from crmcore.evaluation.explanation import Explanation, Subject, explain
 from crmcore.evaluation.pipeline import (
     Ledger,
@@ -90,6 +90,9 @@ class Evaluation:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __repr__(self) -> str:
+        return f"Evaluation({len(self)} customers, policy {self.policy.name!r})"
 
     def __getitem__(self, customer_id: Id) -> dict[str, Value]:
         """Return one customer's values by name.
@@ -223,7 +226,10 @@ def evaluate(
     timing = Timing(zone, now, held)
     known_us = _known_us(orders, known_at, now)
     if identity is not None:
-        moment = {"as_of_us": int(now.at[0]), "known_us": known_us or int(now.at[0])}
+        moment = {
+            "as_of_us": int(now.at[0]),
+            "known_us": int(now.at[0]) if known_at is None else instant_us(known_at),
+        }
         orders = identity.apply_to_orders(orders, **moment)
         customers = customers and identity.apply_to_customers(customers, **moment)
     last = _last_evaluated(policy, timing, last_evaluated_at)
@@ -235,7 +241,15 @@ def evaluate(
     facts = spread_facts(policy, of_orders, population.of_orders, len(population))
     facts |= attributes_of(policy, customers, population)
     columns = decide(policy, facts, len(population), timing, last)
-    findings = review(policy, orders, customers, population, timing, known_us)
+    findings = review(
+        policy,
+        orders,
+        customers,
+        population,
+        timing,
+        known_us,
+        asked_known=known_at is not None,
+    )
     return Evaluation(
         policy, population.ids, _in_order(columns), timing, known_us, last, findings, orders
     )
@@ -285,8 +299,10 @@ def evaluate_facts(
     >>> result["C1"]["score"], result["C1"]["class"]
     (24, 'silver')
     """
-    if not isinstance(facts, FactTable):
-        fields = {name: policy.fields[name] for name in (*policy.facts, *policy.attributes)}
+    fields = {name: policy.fields[name] for name in (*policy.facts, *policy.attributes)}
+    if isinstance(facts, FactTable):
+        facts = facts.checked(fields)
+    else:
         facts = FactTable.from_arrays(facts, fields)
     now = moments(as_of, policy.zone)
     timing = Timing(policy.zone, now, policy.evaluation.held(now, policy.zone))
@@ -345,9 +361,11 @@ def evaluate_customer(
     >>> result["C1"]["score"]
     16
     """
+    orders = list(orders)
+    ids = {(type(order.customer_id), order.customer_id) for order in orders}
+    if not ids <= {(type(customer.customer_id), customer.customer_id)}:
+        raise UnknownCustomerError("an order belongs to another customer, or to nobody")
     table = OrderTable.from_models(orders, currency=policy.currency)
-    if len(table.customer_ids) and table.customer_ids.tolist() != [customer.customer_id]:
-        raise UnknownCustomerError("the orders belong to another customer")
     customers = CustomerTable.from_models([customer])
     return evaluate(
         policy,
@@ -360,9 +378,12 @@ def evaluate_customer(
 
 
 def _known_us(orders: OrderTable, known_at: datetime | None, now: Moments) -> int | None:
-    if known_at is not None:
-        return instant_us(known_at)
-    return None if orders.known_us is None else int(now.at[0])
+    """Return the moment of knowledge; ``None`` where the orders do not record any."""
+    if known_at is not None and not isinstance(known_at, datetime):
+        raise DataError("give an aware datetime", column="known_at")
+    if orders.known_us is None:
+        return None
+    return int(now.at[0]) if known_at is None else instant_us(known_at)
 
 
 def _last_evaluated(policy: Policy, timing: Timing, given: date | None) -> Ints | None:

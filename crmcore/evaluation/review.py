@@ -25,12 +25,14 @@ def review(
     population: Population,
     timing: Timing,
     known_us: int | None,
+    *,
+    asked_known: bool,
 ) -> tuple[Finding, ...]:
     """Return the findings of one evaluation, the scheme's own first."""
     late = orders.placed_us > int(timing.now.at.max())
     found = [
         *_of_scheme(policy, orders, late),
-        *_of_orders(orders, late, known_us),
+        *_of_orders(orders, late, known_us, asked_known),
         *_of_customers(orders, customers, population),
         *findings_of_intake(orders.intake),
     ]
@@ -50,12 +52,14 @@ def _of_scheme(policy: Policy, orders: OrderTable, late: Mask) -> Iterator[Findi
         yield Finding("scheme_condition_not_met", ordering)
 
 
-def _of_orders(orders: OrderTable, late: Mask, known_us: int | None) -> Iterator[Finding]:
+def _of_orders(
+    orders: OrderTable, late: Mask, known_us: int | None, asked_known: bool
+) -> Iterator[Finding]:
     after = int(np.count_nonzero(late))
     if after:
         yield Finding("orders_after_as_of", after)
-        if known_us is None:
-            yield Finding("as_known_now", len(orders))
+    if known_us is None and (after or asked_known):
+        yield Finding("as_known_now", len(orders))
     unlinked = orders.return_rows[orders.sale_of == UNLINKED]
     counting = (orders.status[unlinked] == RETURN) & ~late[unlinked]
     if counting.any():

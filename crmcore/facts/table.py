@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -21,6 +23,8 @@ from crmcore.records.raw import Raw, RawValues, raw_column
 
 __all__ = ["FactTable"]
 
+_WIDE = Context(prec=60)
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?")
 DIVISOR = ".divisor"
 """Ending of the second column of an exact ratio when facts are saved."""
 
@@ -72,39 +76,64 @@ class FactTable:
         if "customer_id" not in raw:
             raise DataError("no customer ids", column="customer_id")
         ids = raw["customer_id"]
+        uneven = [name for name, column in raw.items() if len(column) != len(ids)]
+        if uneven:
+            raise DataError("columns differ in length", column=uneven[0])
         if ids.missing is not None or bad_ids(ids) is not None:
             raise DataError("facts need a customer id in every row", column="customer_id")
         codes, distinct = code_ids(ids)
         if len(distinct) != len(codes):
             raise DataError("a customer has several rows of facts", column="customer_id")
         order = np.argsort(codes)
-        lacking = sorted(set(fields) - set(raw))
-        if lacking:
-            raise DataError(f"facts are missing: {', '.join(lacking)}", column=lacking[0])
+        _all_there(raw, fields)
         read = {
             name: _read(name, raw[name], raw.get(name + DIVISOR), field).take(order)
             for name, field in fields.items()
         }
         return cls(distinct, read)
 
+    def checked(self, fields: Mapping[str, FieldType]) -> FactTable:
+        """Return the table itself if its columns are what the facts are declared to be.
+
+        Raises
+        ------
+        DataError
+            A fact is missing or of another kind or currency digits.
+        """
+        _all_there(self.columns, fields)
+        for name, field in fields.items():
+            column = self.columns[name]
+            if (column.kind, column.exponent) != (field.kind, field.exponent):
+                raise _wrong(name, field)
+        return self
+
+    def __repr__(self) -> str:
+        return f"FactTable({len(self)} customers)"
+
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return arrays that `from_arrays` reads back to the same facts, bit for bit.
+        """Return new arrays that `from_arrays` reads back to the same facts, bit for bit.
 
         Money is whole minor units over a power of ten as `Decimal`; an exact ratio is two
         columns; labels and text are objects, ``None`` where missing.
         """
-        arrays: dict[str, NDArray[np.generic]] = {"customer_id": self.ids}
+        arrays: dict[str, NDArray[np.generic]] = {"customer_id": self.ids.copy()}
         for name, column in self.columns.items():
             if column.kind == "ratio" and column.divisor is not None:
-                arrays[name] = np.ma.masked_array(column.values, ~column.is_known())
-                arrays[name + DIVISOR] = column.divisor
+                arrays[name] = np.ma.masked_array(column.values.copy(), ~column.is_known())
+                arrays[name + DIVISOR] = column.divisor.copy()
             elif column.kind in ("int", "float", "bool"):
-                arrays[name] = np.ma.masked_array(column.values, ~column.is_known())
+                arrays[name] = np.ma.masked_array(column.values.copy(), ~column.is_known())
             else:
                 values = np.empty(len(column), np.object_)
                 values[:] = column.to_list()
                 arrays[name] = values
         return arrays
+
+
+def _all_there(columns: Mapping[str, object], fields: Mapping[str, FieldType]) -> None:
+    lacking = sorted(set(fields) - set(columns))
+    if lacking:
+        raise DataError(f"facts are missing: {', '.join(lacking)}", column=lacking[0])
 
 
 def _read(name: str, raw: Raw, divisor: Raw | None, field: FieldType) -> Column:
@@ -149,7 +178,7 @@ def _of_objects(name: str, raw: Raw, known: Mask | None, field: FieldType) -> Co
         return Column("text", texts[codes], known)
     top = [one.numerator if isinstance(one, Fraction) else one for one in read]
     bottom = [one.denominator if isinstance(one, Fraction) else 1 for one in read]
-    if any(abs(int(one)) > kernels.INT64_MAX for one in (*top, *bottom)):
+    if field.kind != "float" and any(abs(one) > kernels.INT64_MAX for one in (*top, *bottom)):
         raise _wrong(name, field)
     dtype = {"float": np.float64, "bool": np.bool_}.get(field.kind, np.int64)
     column: NDArray[np.generic] = np.array([*top, 0], dtype)[codes]
@@ -172,7 +201,7 @@ def _distinct(raw: Raw) -> tuple[list[object], Ints]:
     codes = np.full(len(raw), -1, np.int64)
     codes[present] = inverse
     if raw.kind == "decimal":
-        return [Decimal(value).scaleb(-raw.scale) for value in values.tolist()], codes
+        return [_WIDE.scaleb(Decimal(value), -raw.scale) for value in values.tolist()], codes
     return values.tolist(), codes
 
 
@@ -188,19 +217,39 @@ def _number(value: object, field: FieldType) -> int | float | str | Fraction:
             return day_number(date.fromisoformat(value))
         case "instant" if isinstance(value, str):
             return instant_us(datetime.fromisoformat(value))
-        case "int" if isinstance(value, str | Decimal):
-            return int(str(value))
-        case "int" if isinstance(value, float) and value.is_integer():
-            return int(value)
-        case "float" if isinstance(value, str | int | Decimal):
-            return float(value)
+        case "int":
+            return _whole(value)
+        case "float":
+            return _finite(value)
     raise TypeError
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    exact = _exact(value, FieldType("money"))
+    assert isinstance(exact, int)  # as money without digits is
+    return exact
+
+
+def _finite(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal | float):
+        raise TypeError
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
 
 
 def _exact(value: object, field: FieldType) -> int | Fraction:
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal | float):
         raise TypeError
-    number = Fraction(repr(value) if isinstance(value, float) else str(value))
+    text = repr(value) if isinstance(value, float) else str(value)
+    if isinstance(value, Decimal):
+        text = f"{value:f}" if abs(value.adjusted()) < 40 else ""
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError
+    number = Fraction(text)
     scaled: Fraction = number * int(10**field.exponent)
     if field.kind == "ratio":
         return scaled

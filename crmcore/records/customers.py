@@ -118,10 +118,13 @@ class CustomerTable:
             Intake(len(ids), len(rows), tuple(left_out)),
         )
 
-    def take(self, rows: Ints) -> CustomerTable:
-        """Return the rows asked for, which must be ascending."""
+    def take(self, rows: Ints, ids: Ids) -> CustomerTable:
+        """Return some of the rows under other ids, which must be ascending."""
         raw = {name: column.take(rows) for name, column in self.raw.items()}
-        return CustomerTable(self.ids[rows], raw, self.intake)
+        return CustomerTable(ids, raw, self.intake)
+
+    def __repr__(self) -> str:
+        return f"CustomerTable({len(self)} customers)"
 
     def column(self, name: str, kind: Kind) -> Column | None:
         """Return a column as the kind asked for, ``None`` when there is no such column.
@@ -183,6 +186,8 @@ def _column(name: str, raw: Raw, kind: Kind) -> Column:
             return Column(kind, raw.values.astype(np.float64), known)
         case ("decimal", "float"):
             return Column(kind, raw.values.astype(np.float64) / 10**raw.scale, known)
+        case ("float", "bool") if _is_one_of(raw, known, (0.0, 1.0)):
+            return Column(kind, raw.values == 1.0, known)
         case ("float", "int") if _whole(raw, known):
             values = raw.values if known is None else np.where(known, raw.values, 0)
             return Column(kind, values.astype(np.int64), known)
@@ -194,6 +199,11 @@ def _column(name: str, raw: Raw, kind: Kind) -> Column:
         ):
             return Column(kind, np.zeros(len(raw), np.int64), known)
     raise DataError(f"expected values of type {kind}, not {raw.kind}", column=name)
+
+
+def _is_one_of(raw: Raw, known: Mask | None, allowed: Sequence[float]) -> bool:
+    values = raw.values if known is None else raw.values[known]
+    return bool(np.isin(values, allowed).all())
 
 
 def _whole(raw: Raw, known: Mask | None) -> bool:
@@ -210,6 +220,9 @@ def _of_text(name: str, raw: Raw, kind: Kind, known: Mask | None) -> Column:
         texts = np.empty(len(items) + 1, np.object_)
         texts[:-1] = items
         return Column(kind, texts[codes], known)
+    if kind == "label" and all(isinstance(item, str | None) for item in items):
+        known = codes >= 0 if known is None else known & (codes >= 0)
+        return Column(kind, np.maximum(codes, 0), known, categories=tuple(map(str, items)))
     if kind == "bool":
         truth = [item in _TRUE if item in _TRUE | _FALSE else None for item in items]
         if all(value is not None or item is None for value, item in zip(truth, items, strict=True)):
@@ -232,9 +245,11 @@ def _of_numbers(
     name: str, items: Sequence[object], codes: Ints, kind: Kind, known: Mask | None
 ) -> Column:
     read = int if kind == "int" else float
-    try:
-        numbers = [0 if item is None else read(str(item)) for item in items]
-    except ValueError:
-        raise DataError(f"expected values of type {kind}", column=name) from None
     dtype = np.int64 if kind == "int" else np.float64
-    return Column(kind, np.array([*numbers, 0], dtype)[codes], known)
+    try:
+        numbers = np.array([0 if item is None else read(str(item)) for item in items] + [0], dtype)
+    except (ValueError, OverflowError):
+        raise DataError(f"expected values of type {kind}", column=name) from None
+    if not np.isfinite(numbers).all():
+        raise DataError("expected finite numbers", column=name)
+    return Column(kind, numbers[codes], known)

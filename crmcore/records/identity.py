@@ -8,6 +8,7 @@ from datetime import datetime
 
 import numpy as np
 
+from crmcore import kernels
 from crmcore.calendars import instant_us
 from crmcore.columns import Ints
 from crmcore.errors import DataError
@@ -25,7 +26,8 @@ class IdentityMap:
 
     A later entry about a customer replaces an earlier one; an entry that names the customer
     itself separates it again. The map is applied before anything is counted. A person's
-    attributes are those of the customer record with the person's own id.
+    attributes are those of the customer record with the person's own id, or, where there is none,
+    of the lowest of their customer ids.
 
     Examples
     --------
@@ -99,9 +101,13 @@ class IdentityMap:
     def apply_to_customers(
         self, customers: CustomerTable, *, as_of_us: int, known_us: int
     ) -> CustomerTable:
-        """Return the customers that stand for themselves."""
+        """Return one record a person: their own, or that of their lowest customer id."""
         persons = self.person_of(customers.ids, as_of_us=as_of_us, known_us=known_us)
-        return customers.take(np.flatnonzero(persons == customers.ids))
+        codes, ids = code_ids(raw_column("customer_id", persons))
+        row = np.arange(len(codes))
+        best = np.where(persons == customers.ids, row, row + len(codes))
+        chosen = kernels.smallest(codes, best, len(ids)) % max(len(codes), 1)
+        return customers.take(chosen, ids)
 
 
 def _roots(target: Ints) -> Ints:

@@ -7,7 +7,7 @@ order is numbers, then text by code point, then UUIDs; every result lists custom
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 from uuid import UUID
 
 import numpy as np
@@ -23,6 +23,7 @@ Id: TypeAlias = int | str | UUID
 Ids: TypeAlias = "Ints | NDArray[np.object_]"
 """Distinct ids in ascending order: int64, or Python objects when not all are whole numbers."""
 
+_EXACT = 2**53
 _RANK: dict[type, int] = {int: 0, str: 1, UUID: 2}
 
 
@@ -32,14 +33,15 @@ def bad_ids(raw: Raw) -> Mask | None:
         case "int":
             return None
         case "float":
-            whole = raw.values == np.floor(raw.values.astype(np.float64))
-            bad = ~(whole & (np.abs(raw.values.astype(np.float64)) < 2**53))
+            floats = raw.values.astype(np.float64)
+            bad = ~((floats == np.floor(floats)) & (np.abs(floats) < _EXACT))
         case "coded":
             assert raw.categories is not None
-            wrong = np.array([type(item) not in _RANK for item in raw.categories], np.bool_)
+            wrong = np.array([not _is_id(item) for item in raw.categories], np.bool_)
             if not wrong.any():
                 return None
-            bad = wrong[raw.values.astype(np.int64)] & (raw.values != -1)
+            # One more entry at the end, for code -1.
+            bad = np.append(wrong, False)[raw.values.astype(np.int64)]
         case _:
             bad = np.ones(len(raw), np.bool_)
     if raw.missing is not None:
@@ -47,16 +49,29 @@ def bad_ids(raw: Raw) -> Mask | None:
     return bad if bad.any() else None
 
 
+def _is_id(item: object) -> bool:
+    """Tell whether an object can be an id: whole numbers may come as floats, as pandas has them."""
+    match item:
+        case bool():
+            return False
+        case int():
+            return -(2**63) <= item < 2**63
+        case float():
+            return item.is_integer() and abs(item) < _EXACT
+        case _:
+            return isinstance(item, str | UUID)
+
+
 def code_ids(raw: Raw) -> tuple[Ints, Ids]:
     """Code a column without bad ids: codes (-1 where missing) and the ids that occur, ascending."""
     if raw.kind == "coded":
         return _code_objects(raw)
-    values = raw.values.astype(np.int64, copy=False)
+    values = raw.values
     if raw.missing is None:
-        return kernels.encode(values)
+        return kernels.encode(values.astype(np.int64, copy=False))
     present = ~raw.missing
     codes = np.full(len(raw), -1, np.int64)
-    codes[present], ids = kernels.encode(values[present])
+    codes[present], ids = kernels.encode(values[present].astype(np.int64))
     return codes, ids
 
 
@@ -67,9 +82,26 @@ def _code_objects(raw: Raw) -> tuple[Ints, Ids]:
         codes = np.where(raw.missing, -1, codes)
     counts = np.bincount(codes + 1, minlength=len(raw.categories) + 1)
     used = np.flatnonzero(counts[1:])
-    ids, order = sort_ids(raw.categories[used].tolist())
+    items = raw.categories[used].tolist()
+    if float in set(map(type, items)):
+        return _code_with_floats(codes, used, items, len(raw.categories))
+    ids, order = sort_ids(items)
     lookup = np.full(len(raw.categories) + 1, -1, np.int64)
     lookup[used[order]] = np.arange(len(used))
+    return lookup[codes], ids
+
+
+def _code_with_floats(
+    codes: Ints, used: Ints, items: list[object], categories: int
+) -> tuple[Ints, Ids]:
+    """Code ids of which some are whole numbers written as floats, equal to those that are not."""
+    plain = [int(item) if isinstance(item, float) else item for item in items]
+    place = {item: at for at, item in enumerate(dict.fromkeys(plain))}
+    ids, order = sort_ids(cast("list[Id]", list(place)))
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    lookup = np.full(categories + 1, -1, np.int64)
+    lookup[used] = rank[[place[item] for item in plain]]
     return lookup[codes], ids
 
 
@@ -86,7 +118,7 @@ def sort_ids(items: Sequence[Id]) -> tuple[Ids, Ints]:
 
 def as_ids(ascending: Sequence[Id]) -> Ids:
     """Return ascending ids as an array: int64 when all are whole numbers that fit."""
-    if all(type(item) is int and abs(item) < 2**63 for item in ascending):
+    if all(type(item) is int and -(2**63) <= item < 2**63 for item in ascending):
         return np.array(ascending, np.int64)
     ids = np.empty(len(ascending), np.object_)
     ids[:] = ascending

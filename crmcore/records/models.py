@@ -4,21 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from decimal import Decimal
-from typing import Annotated, Literal, TypeAlias
+from decimal import Context, Decimal
+from typing import Annotated, Literal, Self, TypeAlias
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    field_validator,
+    model_validator,
+)
 
 __all__ = ["Customer", "Order", "OrderLine", "Status"]
 
 Status: TypeAlias = Literal[
     "placed", "paid", "shipped", "delivered", "cancelled", "refused", "returned"
 ]
-RecordId: TypeAlias = Annotated[StrictInt | StrictStr | UUID, Field(union_mode="smart")]
+Text: TypeAlias = Annotated[StrictStr, Field(min_length=1)]
+Whole: TypeAlias = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
+RecordId: TypeAlias = Annotated[Whole | Text | UUID, Field(union_mode="smart")]
 Attribute: TypeAlias = bool | int | float | Decimal | date | str | None
 
-_FROZEN = ConfigDict(frozen=True, extra="forbid")
+# What was given is never repeated in an error: it may be personal.
+_FROZEN = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+_OWN_COLUMNS = frozenset({"customer_id", "registered_on", "birthday", "time_zone", "blocked"})
 
 
 class OrderLine(BaseModel):
@@ -49,8 +62,8 @@ class Order(BaseModel):
     placed_at
         Aware datetime.
     amount
-        Money in major units, exact; the sum of the lines where there are lines and it is left
-        out.
+        Money in major units, exact. It may be left out where there are lines: then it is their
+        sum.
     status
         One of the standard statuses; ``status_at`` says since when.
     returns_order_id
@@ -85,6 +98,17 @@ class Order(BaseModel):
     promotion: str | None = None
     lines: tuple[OrderLine, ...] = ()
 
+    @model_validator(mode="after")
+    def _amount_is_clear(self) -> Self:
+        if self.amount is None and not self.lines:
+            raise ValueError("an order needs an amount, or lines")
+        total = Decimal(0)
+        for line in self.lines:
+            total = _EXACT.add(total, line.amount)
+        if self.amount is not None and self.lines and self.amount != total:
+            raise ValueError("the amount is not the sum of the lines: leave one of them out")
+        return self
+
 
 class Customer(BaseModel):
     """One customer.
@@ -118,7 +142,15 @@ class Customer(BaseModel):
     attributes: Mapping[str, Attribute] = {}
     tags: frozenset[str] = frozenset()
 
+    @field_validator("attributes")
+    @classmethod
+    def _names_are_free(cls, given: Mapping[str, Attribute]) -> Mapping[str, Attribute]:
+        if any(name in _OWN_COLUMNS or name.startswith("tag:") for name in given):
+            raise ValueError("an attribute may not have the name of a field, nor of a tag")
+        return given
 
+
+_EXACT = Context(prec=60)
 _ORDER_COLUMNS = (
     "order_id",
     "customer_id",
@@ -135,7 +167,7 @@ _ORDER_COLUMNS = (
     "promotion",
 )
 _LINE_COLUMNS = ("amount", "quantity", "product_id", "category", "line_id")
-_WHERE_STATED = frozenset({"status_at", "known_at", "returns_order_id"})
+_WHERE_STATED = frozenset({"status_at", "known_at", "returns_order_id", "line_id"})
 """Columns that mean something only where some order has them."""
 
 
@@ -164,8 +196,8 @@ def _by_line(orders: Iterable[Order]) -> dict[str, list[object]]:
         for name in _ORDER_COLUMNS
         if name not in _LINE_COLUMNS
     }
-    for name in _LINE_COLUMNS[:-1]:
-        columns[name] = [getattr(line, name) for _, line in pairs]
+    for name in _LINE_COLUMNS:
+        columns[name] = [getattr(line, name, None) for _, line in pairs]
     return columns
 
 

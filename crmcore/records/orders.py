@@ -97,6 +97,9 @@ class OrderTable:
     def __len__(self) -> int:
         return len(self.placed_us)
 
+    def __repr__(self) -> str:
+        return f"OrderTable({len(self)} rows, {len(self.customer_ids)} customers)"
+
     @classmethod
     def from_arrays(
         cls, columns: Mapping[str, RawValues], source: Source, *, rates: Rates | None = None
@@ -280,14 +283,22 @@ def _assemble(prepared: Prepared, currency: Currency, local: Zone) -> OrderTable
     if rows.customer_id is None or rows.customer_id.missing is not None:
         _notice(notices, "anonymous", int(np.count_nonzero(customer == len(ids))))
     if table.return_of is not None:
-        named = table.return_of[returns] != NO_LINK
-        _notice(
-            notices,
-            "return_link_not_found",
-            int(np.count_nonzero(named & (sale_of == UNLINKED))),
-        )
+        _notice(notices, "return_link_not_found", _dangling(table, returns))
     intake = replace(prepared.intake, notices=notices)
     return replace(table, return_rows=returns, sale_of=sale_of, intake=intake)
+
+
+def _dangling(table: OrderTable, returns: Ints) -> int:
+    """Count returns that name an order which their customer has in no version."""
+    if table.return_of is None:
+        return 0
+    named, who = table.return_of[returns], len(table.customer_ids) + 1
+    dangling = named != NO_LINK
+    if table.order_code is not None:
+        rows = np.flatnonzero(table.status < RETURN)
+        there = table.order_code[rows] * who + table.customer[rows]
+        dangling &= ~np.isin(named * who + table.customer[returns], there)
+    return int(np.count_nonzero(dangling))
 
 
 def _notice(notices: dict[str, int], name: str, count: int) -> None:

@@ -18,6 +18,7 @@ from crmcore.policy import Policy
 from crmcore.records.ids import Id, Ids, find_ids, unite
 from crmcore.records.orders import OrderTable
 from crmcore.records.raw import RawValues
+from crmcore.wording import Message
 from crmcore.workbench.readings import Setting, other_readings
 from crmcore.workbench.theirs import Figures, read_theirs
 
@@ -75,6 +76,14 @@ class Reading:
     explains: int
     breaks: int
     remaining: int
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What is read otherwise, to be worded by a `Catalogue`."""
+        return tuple(
+            Message(f"reading.{name}", {} if detail is None else {"detail": detail})
+            for name, detail in self.names
+        )
 
 
 @dataclass(frozen=True, slots=True)

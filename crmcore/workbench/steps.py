@@ -11,6 +11,7 @@ import numpy as np
 from crmcore import kernels
 from crmcore.columns import Ints
 from crmcore.records.intake import Month
+from crmcore.wording import Label, Message
 
 __all__ = [
     "Figures",
@@ -61,6 +62,12 @@ class Step:
     by_month: Mapping[Month, tuple[int, int]]
     reason: str | None = None
     unreadable: int = 0
+
+    @property
+    def message(self) -> Message:
+        """What the step is, to be worded by a `Catalogue`."""
+        told = self.kind == "change" and self.reason is not None
+        return Message(f"ladder.{self.name}", {"reason": Label(self.reason or "")} if told else {})
 
 
 def step_over(

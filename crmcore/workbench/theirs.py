@@ -148,6 +148,9 @@ def _figures(name: str, raw: Raw, field: FieldType, zone: Zone) -> Figures:
     number = read_number(name, raw, exact=False)
     digits = min(max(number.scale, field.exponent), field.exponent + _MORE_DIGITS)
     values, faults = minor_units(number, digits, "half_even")
+    while "amount_too_large" in faults and digits > field.exponent:
+        digits -= 1
+        values, faults = minor_units(number, digits, "half_even")
     missing = faults.get("missing_amount", np.zeros(len(raw), np.bool_))
     wrong = [mask for reason, mask in faults.items() if reason != "missing_amount"]
     if wrong and np.logical_or.reduce(wrong).any():

@@ -201,7 +201,7 @@ def customer_table(case: Case) -> crm.CustomerTable | None:
     )
 
 
-def canonical(orders: crm.OrderTable, id_type: pa.DataType) -> pa.Table:
+def canonical(case: Case, orders: crm.OrderTable, id_type: pa.DataType) -> pa.Table:
     """The canonical relation of an order table: only the columns that its source had."""
     ids = [*orders.customer_ids.tolist(), None]
     words = [*STATUSES, "paid", "cancelled"]
@@ -210,8 +210,9 @@ def canonical(orders: crm.OrderTable, id_type: pa.DataType) -> pa.Table:
         "customer_id": pa.array([plain_id(ids[at]) for at in orders.customer], id_type),
         "placed_us": pa.array(orders.placed_us, pa.int64()),
         "amount_minor": pa.array(orders.amount_minor, pa.int64()),
-        "status": pa.array([words[code] for code in orders.status], pa.string()),
     }
+    if "status" in case.columns:
+        columns["status"] = pa.array([words[code] for code in orders.status], pa.string())
     if orders.order_ids is not None:
         numbers = [orders.order_id(row) for row in range(len(orders))]
         columns["order_id"] = pa.array(numbers, pa.int64())
@@ -231,7 +232,7 @@ def connection(case: Case, orders: crm.OrderTable) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect()
     con.execute("set threads to 1")
     kind = ID_TYPES[case.kind]
-    con.register("given_orders", canonical(orders, kind))
+    con.register("given_orders", canonical(case, orders, kind))
     cast = f"select * replace (customer_id::{SQL_TYPES[case.kind]} as customer_id) from"
     con.execute(f"create table orders as {cast} given_orders")
     if case.customers is not None:

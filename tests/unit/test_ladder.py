@@ -15,7 +15,10 @@ from cases import Case, cases
 from hypothesis import HealthCheck, given, settings
 
 import crmcore as crm
-from crmcore.workbench import Ladder, compare, other_sources, reconcile
+from crmcore.wording import Catalogue
+from crmcore.wording.catalogue import LANGUAGES
+from crmcore.workbench import Ladder, Reading, compare, other_sources, reconcile
+from crmcore.workbench.readings import other_readings
 
 CNY = {"code": "CNY", "exponent": 2}
 NAMES = ("order_id", "customer_id", "placed_at", "amount", "status", "returns_order_id", "version")
@@ -539,5 +542,21 @@ def test_figures_in_other_forms() -> None:
     ):
         found = compare(table, {"customer_id": [7], **theirs}, POLICY, as_of=AS_OF)
         assert found.differing == 0
+    far = {"customer_id": [7], "mean_sale": ["1.234567"]}
+    assert compare(table, far, POLICY, as_of=AS_OF).differing == 1
     lacking = {"customer_id": [7], "last_sale_on": np.array([np.nan])}
     assert compare(table, lacking, POLICY, as_of=AS_OF).differing == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_step_and_reading_has_words(language: str) -> None:
+    words = Catalogue()
+    told = [words.text(step.message, language) for step in ladder_of().steps]
+    assert all(told)
+    assert not any("_" in text for text in told)
+    assert any("test order" in text for text in told)
+    tables = {"including postage": ORDERS}
+    for name, detail in other_readings(tables):
+        message = Reading(((name, detail),), 0, 0, 0).messages[0]
+        assert words.text(message, language)
+    assert "including postage" in words.text(message, language)

@@ -499,7 +499,7 @@ def test_days_in_sql_are_those_of_the_package(name: str) -> None:
     )
     moments = [datetime(1867, 10, 17, tzinfo=UTC) + timedelta(hours=7 * n) for n in range(8)]
     moments += [datetime(2011, 12, 29, tzinfo=UTC) + timedelta(hours=5 * n) for n in range(12)]
-    moments += [datetime(1999, 10, 31, tzinfo=UTC) + timedelta(minutes=31 * n) for n in range(12)]
+    moments += [datetime(1999, 10, 31, tzinfo=UTC) + timedelta(minutes=31 * n) for n in range(64)]
     rows = [(n, at, 100) for n, at in enumerate(moments)]
     source = crm.Source(currency=loaded.currency)
     orders = crm.OrderTable.from_rows(
