@@ -381,9 +381,8 @@ def _known_us(orders: OrderTable, known_at: datetime | None, now: Moments) -> in
     """Return the moment of knowledge; ``None`` where the orders do not record any."""
     if known_at is not None and not isinstance(known_at, datetime):
         raise DataError("give an aware datetime", column="known_at")
-    if orders.known_us is None:
-        return None
-    return int(now.at[0]) if known_at is None else instant_us(known_at)
+    moment = int(now.at[0]) if known_at is None else instant_us(known_at)
+    return None if orders.known_us is None else moment
 
 
 def _last_evaluated(policy: Policy, timing: Timing, given: date | None) -> Ints | None:

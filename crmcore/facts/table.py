@@ -79,7 +79,7 @@ class FactTable:
         uneven = [name for name, column in raw.items() if len(column) != len(ids)]
         if uneven:
             raise DataError("columns differ in length", column=uneven[0])
-        if ids.missing is not None or bad_ids(ids) is not None:
+        if ids.missing is not None or bad_ids(ids, "customer_id") is not None:
             raise DataError("facts need a customer id in every row", column="customer_id")
         codes, distinct = code_ids(ids)
         if len(distinct) != len(codes):

@@ -100,7 +100,7 @@ class CustomerTable:
         ids = given.pop("customer_id")
         left_out: list[LeftOut] = []
         keep = np.ones(len(ids), np.bool_)
-        for reason, mask in (("missing_customer_id", ids.missing), ("bad_id", bad_ids(ids))):
+        for reason, mask in (("missing_customer_id", ids.missing), ("bad_id", bad_ids(ids, "customer_id"))):
             _leave_out(left_out, "quarantined", reason, mask)
             if mask is not None:
                 keep &= ~mask
@@ -250,6 +250,7 @@ def _of_numbers(
         numbers = np.array([0 if item is None else read(str(item)) for item in items] + [0], dtype)
     except (ValueError, OverflowError):
         raise DataError(f"expected values of type {kind}", column=name) from None
-    if not np.isfinite(numbers).all():
-        raise DataError("expected finite numbers", column=name)
+    finite = np.isfinite(numbers)[codes]
+    if not finite.all():
+        known = finite if known is None else known & finite
     return Column(kind, numbers[codes], known)

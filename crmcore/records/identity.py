@@ -60,7 +60,7 @@ class IdentityMap:
         customers = [customer for customer, _, _, _ in entries]
         persons = [customer if person is None else person for customer, person, _, _ in entries]
         raw = raw_column("customer_id", [*customers, *persons])
-        if raw.missing is not None or bad_ids(raw) is not None:
+        if raw.missing is not None or bad_ids(raw, "customer_id") is not None:
             raise DataError("an identity map needs ids in every row", column="customer_id")
         codes, ids = code_ids(raw)
         since = [instant_us(moment) for _, _, moment, _ in entries]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from crmcore import kernels
 from crmcore.columns import Ints, Mask
+from crmcore.errors import DataError
 from crmcore.records.raw import Raw
 
 __all__ = ["Id", "Ids", "bad_ids", "code_ids", "find_ids", "locate", "unite"]
@@ -27,7 +28,7 @@ _EXACT = 2**53
 _RANK: dict[type, int] = {int: 0, str: 1, UUID: 2}
 
 
-def bad_ids(raw: Raw) -> Mask | None:
+def bad_ids(raw: Raw, column: str) -> Mask | None:
     """Return True where a value is present but is no id: a fraction, a truth value, a time."""
     match raw.kind:
         case "int":
@@ -37,7 +38,7 @@ def bad_ids(raw: Raw) -> Mask | None:
             bad = ~((floats == np.floor(floats)) & (np.abs(floats) < _EXACT))
         case "coded":
             assert raw.categories is not None
-            wrong = np.array([not _is_id(item) for item in raw.categories], np.bool_)
+            wrong = np.array([not _is_id(item, column) for item in raw.categories], np.bool_)
             if not wrong.any():
                 return None
             # One more entry at the end, for code -1.
@@ -49,13 +50,15 @@ def bad_ids(raw: Raw) -> Mask | None:
     return bad if bad.any() else None
 
 
-def _is_id(item: object) -> bool:
+def _is_id(item: object, column: str) -> bool:
     """Tell whether an object can be an id: whole numbers may come as floats, as pandas has them."""
     match item:
         case bool():
             return False
+        case int() if not -(2**63) <= item < 2**63:
+            raise DataError("whole numbers beyond 64 bits; give them as text", column=column)
         case int():
-            return -(2**63) <= item < 2**63
+            return True
         case float():
             return item.is_integer() and abs(item) < _EXACT
         case _:

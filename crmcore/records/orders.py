@@ -121,6 +121,8 @@ class OrderTable:
             A column is missing, has an unusable type, or columns differ in length.
         """
         raw = {name: raw_column(name, values) for name, values in columns.items()}
+        if len({len(column) for column in raw.values()}) > 1:
+            raise DataError("columns differ in length")
         return cls.from_raw(raw, source, rates=rates)
 
     @classmethod

@@ -92,25 +92,24 @@ def _missing(raw: Raw | None) -> Mask | None:
 
 def _bad(standard: Standard) -> Mask | None:
     bad: Mask | None = None
-    ids = (standard.order_id, standard.customer_id, standard.line_id, standard.returns_order_id)
-    for raw in ids:
-        found = None if raw is None else bad_ids(raw)
+    for column in ("order_id", "customer_id", "line_id", "returns_order_id"):
+        raw: Raw | None = getattr(standard, column)
+        found = None if raw is None else bad_ids(raw, column)
         if found is not None:
             bad = found if bad is None else bad | found
     return bad
 
 
 def _no_version(standard: Standard) -> Mask | None:
+    """Mark rows whose version is no number, which nothing can tell to be newer or older."""
     version = standard.version
-    if version is None or _says_nothing(version):
+    if version is None or len(version) == 0:
         return None
-    if version.kind in ("coded", "bool"):
+    if version.kind in ("coded", "bool") and not (
+        version.missing is not None and version.missing.all()
+    ):
         raise DataError("versions must be numbers or times", column="version")
     return version.invalid
-
-
-def _says_nothing(raw: Raw) -> bool:
-    return len(raw) == 0 or (raw.missing is not None and bool(raw.missing.all()))
 
 
 # Order ids

@@ -45,6 +45,7 @@ REASONS: Final = (
 SINCE_EVER: Final = -(2**63)
 _OTHER_TIMES: Final = ("status_at", "known_at")
 _PASSED_ON = (
+    "currency",
     "order_id",
     "customer_id",
     "line_id",
@@ -92,6 +93,8 @@ class Standard:
         where that could be done (``None``: everywhere).
     order_id, customer_id, line_id, returns_order_id, product_id, category, channel, promotion
         As given; ``None`` when there is no such column.
+    currency
+        As given, where there is such a column.
     version
         As given.
     status
@@ -127,6 +130,7 @@ class Standard:
     channel: Raw | None = None
     promotion: Raw | None = None
     version: Raw | None = None
+    currency: Raw | None = None
     status: NDArray[np.uint8] | None = None
     status_us: Ints | None = None
     known_us: Ints | None = None

@@ -39,7 +39,18 @@ def single(draft: Draft, *, by_line: bool) -> Draft:
         # A line without id is like no other line.
         lines = np.where(lines < 0, len(names) + np.arange(len(lines)), lines)
         key, _ = dense(key * (len(names) + len(lines) + 1) + lines)
-    return _resolve(draft, key, keep_versions=keep_versions)
+    unversioned = _unversioned(rows, key)
+    draft = draft.without("quarantined", "bad_version", unversioned)
+    return _resolve(draft, dense(key[~unversioned])[0], keep_versions=keep_versions)
+
+
+def _unversioned(rows: Standard, key: Ints) -> Mask:
+    """Mark rows of repeated keys that lack a version: nothing tells whether they are newer."""
+    version = rows.version
+    if version is None or version.missing is None or len(key) == 0:
+        return np.zeros(len(key), np.bool_)
+    repeated: Mask = np.bincount(key)[key] > 1
+    return repeated & version.missing & ~bool(version.missing.all())
 
 
 def _never_superseded(draft: Draft) -> Draft:
@@ -87,12 +98,10 @@ def _resolve(draft: Draft, key: Ints, *, keep_versions: bool) -> Draft:
 
 
 def _versions(rows: Standard) -> Ints:
-    """Return the rank of each row's version; 0 where it has none."""
-    version = rows.version
-    if version is None or version.kind == "coded":
+    """Return the rank of each row's version; 0 for all where there are none."""
+    if rows.version is None:
         return np.zeros(rows.rows, np.int64)
-    ranks: Ints = np.unique(version.values, return_inverse=True)[1].astype(np.int64) + 1
-    return ranks if version.missing is None else np.where(version.missing, 0, ranks)
+    return codes_of(rows.version)
 
 
 def _content(rows: Standard) -> Ints:

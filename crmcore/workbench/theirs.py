@@ -129,7 +129,7 @@ def read_theirs(
     if "customer_id" not in raw:
         raise DataError("no customer ids", column="customer_id")
     ids = raw["customer_id"]
-    if ids.missing is not None or bad_ids(ids) is not None:
+    if ids.missing is not None or bad_ids(ids, "customer_id") is not None:
         raise DataError("figures need a customer id in every row", column="customer_id")
     codes, distinct = code_ids(ids)
     if len(distinct) != len(codes):

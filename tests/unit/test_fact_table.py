@@ -288,7 +288,3 @@ def test_columns_that_no_fact_declares_are_left_alone() -> None:
     result = given(e_mail=["zhang.wei@example.org"])
     assert result["C1"]["score"] == 24
     assert "e_mail" not in result.columns
-
-
-def test_a_result_from_facts_says_when_the_scheme_is_not_met() -> None:
-    assert "scheme_condition_not_met" in {finding.code for finding in given().findings}
