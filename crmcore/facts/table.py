@@ -167,6 +167,8 @@ def _pair(name: str, raw: Raw, divisor: Raw, field: FieldType) -> Column:
 
 def _of_objects(name: str, raw: Raw, known: Mask | None, field: FieldType) -> Column:
     """Read what has no array form of its own: each distinct value once."""
+    if raw.kind not in ("int", "float", "decimal", "coded") and raw.missing is None:
+        raise _wrong(name, field)
     values, codes = _distinct(raw)
     try:
         read = [_number(value, field) for value in values]
@@ -176,8 +178,9 @@ def _of_objects(name: str, raw: Raw, known: Mask | None, field: FieldType) -> Co
         texts = np.empty(len(read) + 1, np.object_)
         texts[:-1] = read
         return Column("text", texts[codes], known)
-    top = [one.numerator if isinstance(one, Fraction) else one for one in read]
-    bottom = [one.denominator if isinstance(one, Fraction) else 1 for one in read]
+    numbers = [one for one in read if not isinstance(one, str)]
+    top = [one.numerator if isinstance(one, Fraction) else one for one in numbers]
+    bottom = [one.denominator if isinstance(one, Fraction) else 1 for one in numbers]
     if field.kind != "float" and any(abs(one) > kernels.INT64_MAX for one in (*top, *bottom)):
         raise _wrong(name, field)
     dtype = {"float": np.float64, "bool": np.bool_}.get(field.kind, np.int64)

@@ -100,7 +100,10 @@ class CustomerTable:
         ids = given.pop("customer_id")
         left_out: list[LeftOut] = []
         keep = np.ones(len(ids), np.bool_)
-        for reason, mask in (("missing_customer_id", ids.missing), ("bad_id", bad_ids(ids, "customer_id"))):
+        for reason, mask in (
+            ("missing_customer_id", ids.missing),
+            ("bad_id", bad_ids(ids, "customer_id")),
+        ):
             _leave_out(left_out, "quarantined", reason, mask)
             if mask is not None:
                 keep &= ~mask

@@ -47,10 +47,10 @@ def single(draft: Draft, *, by_line: bool) -> Draft:
 def _unversioned(rows: Standard, key: Ints) -> Mask:
     """Mark rows of repeated keys that lack a version: nothing tells whether they are newer."""
     version = rows.version
-    if version is None or version.missing is None or len(key) == 0:
+    if version is None or version.missing is None or version.missing.all():
         return np.zeros(len(key), np.bool_)
-    repeated: Mask = np.bincount(key)[key] > 1
-    return repeated & version.missing & ~bool(version.missing.all())
+    unversioned: Mask = (np.bincount(key)[key] > 1) & version.missing
+    return unversioned
 
 
 def _never_superseded(draft: Draft) -> Draft:

@@ -155,7 +155,7 @@ def test_runs_as_a_process_without_colour() -> None:
 
 
 def test_a_reader_who_leaves_is_no_error() -> None:
-    command = [sys.executable, "-m", "crmcore.cli", "schema"]
+    command = [sys.executable, "-m", "crmcore", "schema"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
         assert started.stdout is not None
         assert started.stderr is not None
@@ -166,7 +166,7 @@ def test_a_reader_who_leaves_is_no_error() -> None:
 
 def process(*argv: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "crmcore.cli", *argv],
+        [sys.executable, "-m", "crmcore", *argv],
         capture_output=True,
         text=True,
         encoding="utf-8",

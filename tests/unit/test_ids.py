@@ -97,7 +97,7 @@ def test_uuids_are_ordered_by_their_bytes() -> None:
     ],
 )
 def test_what_is_no_id(values: Any, bad: list[bool] | None) -> None:
-    found = bad_ids(raw_column("id", values))
+    found = bad_ids(raw_column("id", values), "id")
     assert (None if found is None else found.tolist()) == bad
 
 

@@ -357,6 +357,28 @@ def test_conditions_that_must_be_known() -> None:
         con.sql(to_sql(strict, customers="customers", as_of=AS_OF)).fetchall()
 
 
+UNKNOWN = [
+    "recency_points == 1.5",
+    "recency_points in [1.5]",
+    'grade in ["gold"] and score > 1',
+    "mean_sale in [1, 2.5]",
+    "mean_sale != 1",
+    "recency_points == frequency_points",
+    'last_sale_on between "2024-01-01" and "2025-01-01"',
+    "first_order_at > last_evaluated_at",
+]
+
+
+@pytest.mark.parametrize("condition", UNKNOWN)
+def test_what_is_not_known_is_neither_true_nor_false(condition: str) -> None:
+    rows = [[condition, "yes"], [f"not ({condition})", "no"]]
+    loaded = policy(segment={"first": rows, "otherwise": "unknown"})
+    con = database(customers="('C2', false)")
+    found = run(con, to_sql(loaded, customers="customers", as_of=AS_OF))
+    assert found[1]["segment"] == "unknown"
+    assert found[0]["segment"] in (("unknown",) if "last_ev" in condition else ("yes", "no"))
+
+
 # 64 bits
 
 
