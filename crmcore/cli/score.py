@@ -32,6 +32,9 @@ def score(arguments: argparse.Namespace) -> int:
         rows = f"{inputs.quarantined:,} row{'' if inputs.quarantined == 1 else 's'}"
         print(f"crmcore: {rows} had to be set aside, and --strict refuses that", file=sys.stderr)
         return DATA
+    if inputs.orders.intake.rows and not inputs.orders.intake.kept:
+        print("crmcore: not one row of the orders could be used; see above why", file=sys.stderr)
+        return DATA
     if arguments.format is not None:
         write_rows(result, arguments.format)
     elif arguments.out is not None:

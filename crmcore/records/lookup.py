@@ -93,7 +93,16 @@ class Lookup:
         wanted = [near for name in names for near in _near(_plain(name), plain)]
         if wanted:
             message += f"; nearest given: {plain[wanted[0]]!r}"
+        elif self.raw:
+            message += f"; given: {_listed(list(self.raw))}"
+        message += "; say in the source under [columns] what it is called"
         return DataError(message, column=standard)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first names, as they are written, and how many more there are."""
+    shown = ", ".join(repr(name[:40]) for name in names[:12])
+    return shown if len(names) <= 12 else f"{shown} and {len(names) - 12} more"
 
 
 def _plain(name: str) -> str:

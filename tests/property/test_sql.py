@@ -109,7 +109,7 @@ def documents(draw: st.DrawFn, as_of: date) -> dict[str, Any]:
         scores["spend"] = {"fact": "net_sales", "below": -7, "from": [["0.00", 1], ["900.01", 2]]}
         scores["sum"] = {"weights": {"age": -3, "spend": 1}}
     if draw(st.booleans()):
-        wanted = draw(st.lists(st.sampled_from(CONDITIONS), min_size=1, unique=True))
+        wanted = draw(st.lists(st.sampled_from(CONDITIONS), min_size=3, unique=True))
         rows = [[condition, f"row_{at}"] for at, condition in enumerate(wanted)]
         unknown = draw(st.sampled_from(("skip", "default")))
         document["stage"] = {"first": rows, "unknown": unknown}

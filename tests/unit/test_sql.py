@@ -357,26 +357,35 @@ def test_conditions_that_must_be_known() -> None:
         con.sql(to_sql(strict, customers="customers", as_of=AS_OF)).fetchall()
 
 
-UNKNOWN = [
-    "recency_points == 1.5",
-    "recency_points in [1.5]",
-    'grade in ["gold"] and score > 1',
-    "mean_sale in [1, 2.5]",
-    "mean_sale != 1",
-    "recency_points == frequency_points",
-    'last_sale_on between "2024-01-01" and "2025-01-01"',
-    "first_order_at > last_evaluated_at",
-]
+# For a customer with one sale of 300.00, and for one without: there all are unknown.
+CONDITIONS = {
+    "recency_points == 1.5": "no",
+    "recency_points != 1.5": "yes",
+    "recency_points in [1.5]": "no",
+    "recency_points not in [1.5, 4]": "yes",
+    "recency_points >= 4.5 and recency_points < 5.5": "yes",
+    'grade in ["gold"] or score > 20': "no",
+    'grade not in ["gold"]': "yes",
+    'grade < "silver"': "yes",
+    "mean_sale in [1, 300]": "yes",
+    "mean_sale not in [299.995, 300.005]": "yes",
+    "mean_sale != 300": "no",
+    "mean_sale > 299.999": "yes",
+    "recency_points == frequency_points": "no",
+    'last_sale_on between "2025-06-15" and "2025-06-16"': "yes",
+    'last_sale_on not in ["2025-06-15"]': "no",
+    "first_order_at > last_evaluated_at": "unknown",
+    "first_order_at <= as_of": "yes",
+}
 
 
-@pytest.mark.parametrize("condition", UNKNOWN)
-def test_what_is_not_known_is_neither_true_nor_false(condition: str) -> None:
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_conditions_are_true_false_or_unknown(condition: str) -> None:
     rows = [[condition, "yes"], [f"not ({condition})", "no"]]
     loaded = policy(segment={"first": rows, "otherwise": "unknown"})
     con = database(customers="('C2', false)")
     found = run(con, to_sql(loaded, customers="customers", as_of=AS_OF))
-    assert found[1]["segment"] == "unknown"
-    assert found[0]["segment"] in (("unknown",) if "last_ev" in condition else ("yes", "no"))
+    assert [row["segment"] for row in found] == [CONDITIONS[condition], "unknown"]
 
 
 # 64 bits
