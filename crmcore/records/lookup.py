@@ -25,8 +25,8 @@ class Lookup:
     >>> Lookup(raw, Columns()).required("customer_id")
     Traceback (most recent call last):
     ...
-    crmcore.errors.DataError: no column 'customer_id'; nearest given: 'Customer Id' \
-(column 'customer_id')
+    crmcore.errors.DataError: no column 'customer_id'; nearest given: 'Customer Id'; \
+say in the source under [columns] what it is called (column 'customer_id')
     """
 
     def __init__(self, raw: Mapping[str, Raw], columns: Columns) -> None:
