@@ -149,13 +149,26 @@ def _result_of(name: tuple[str, str], given: object) -> object:
 
 
 def print_sizes(contenders: Sequence[Contender], given: argparse.Namespace) -> None:
-    """Print the cost at four sizes; a ratio of 2 beside a doubling is linear."""
+    """Print the cost at four sizes; a ratio of 2 beside a doubling is linear.
+
+    Once with the same customers throughout, and once with as many orders a customer throughout:
+    there the figures of a customer, which are updated in no order, outgrow the caches too.
+    """
+    print("\nThe same customers:")
+    _print_sizes(contenders, given, [given.customers] * len(HALVINGS))
+    print("\nAs many customers more as orders:")
+    _print_sizes(contenders, given, [given.customers // part for part in HALVINGS])
+
+
+def _print_sizes(
+    contenders: Sequence[Contender], given: argparse.Namespace, customers: Sequence[int]
+) -> None:
     names = [contender.tool for contender in contenders]
     print(f"\n| orders | {' | '.join(f'{name} s | ratio' for name in names)} |")
     print("|--:" * (1 + 2 * len(names)) + "|")
     before = [0.0] * len(names)
-    for part in HALVINGS:
-        raw = make(given.orders // part, given.customers // part, given.ids)
+    for part, count in zip(HALVINGS, customers, strict=True):
+        raw = make(given.orders // part, count, given.ids)
         found = [times.clock for times in race(contenders, raw, min(given.rounds, 3))]
         cells = (
             f"{time:.3f} | {f'{time / last:.2f}' if last else ''}"

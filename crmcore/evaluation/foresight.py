@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 
 import numpy as np
 
@@ -96,7 +98,7 @@ def _days(
     placed = np.unique(timing.zone.local_days(orders.placed_us))
     found += [_leaving(window, placed, today) for window in policy.windows.values()]
     for step in policy.steps:
-        found.extend(_crossing(step, columns, _dates_of(step, policy, columns, placed, timing)))
+        found.extend(_crossing(step, policy, _dates_of(step, policy, columns, placed, timing)))
     days = np.unique(np.concatenate(found))
     days = days[(days > today) & (days < _LAST_DAY)]
     if policy.evaluation.every is None or len(days) == 0:
@@ -138,18 +140,24 @@ def _dates_of(
     return values if column.kind == "date" else timing.zone.local_days(values)
 
 
-def _crossing(step: Step, columns: Mapping[str, Column], placed: Ints) -> Iterator[Ints]:
+def _crossing(step: Step, policy: Policy, placed: Ints) -> Iterator[Ints]:
     """Yield the days on which dates and ages cross the edges of a step."""
     if isinstance(step, BandStep):
-        column = columns[step.source]
         for span in step.bands.spans:
             yield first_day_beyond(placed, span)
-        if not step.bands.spans and column.kind == "int":
+        if _is_age(step.source, policy):
             yield from _ages(step.bands.edges.tolist(), placed)
     if isinstance(step, TableStep):
         for condition in step.table.conditions:
-            edges = [value for _, value in thresholds(condition) if type(value) is int]
-            yield from _ages(edges, placed)
+            for name, edge in thresholds(condition):
+                if isinstance(edge, int | Decimal) and _is_age(name, policy):
+                    yield from _ages([math.ceil(edge)], placed)
+
+
+def _is_age(name: str, policy: Policy) -> bool:
+    """Tell whether a fact grows by one with every day on which nothing happens."""
+    fact = policy.facts.get(name)
+    return fact is not None and fact.take in ("days_since_first", "days_since_last")
 
 
 def _ages(edges: list[int], placed: Ints) -> Iterator[Ints]:

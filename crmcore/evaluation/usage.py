@@ -69,18 +69,23 @@ def order_uses(policy: Policy, orders: OrderTable, timing: Timing) -> tuple[Orde
         for name, window in policy.windows.items()
         for low, high in [window.bounds(timing.held, timing.zone)]
     }
-    exponent = orders.currency.exponent
+    amounts = _decimals(orders.amount_minor, orders.currency.exponent)
+    rest = amounts if left is orders.amount_minor else _decimals(left, orders.currency.exponent)
     return tuple(
         OrderUse(
             orders.order_id(row),
             to_date(int(days[row])),
-            to_decimal(int(orders.amount_minor[row]), exponent),
-            to_decimal(int(left[row]), exponent),
+            amounts[row],
+            rest[row],
             uses[row],
             tuple(name for name, mask in inside.items() if mask[row]),
         )
         for row in np.argsort(orders.placed_us, kind="stable").tolist()
     )
+
+
+def _decimals(minor: Ints, exponent: int) -> list[Decimal]:
+    return [to_decimal(value, exponent) for value in minor.tolist()]
 
 
 def _uses(books: Books, left: Ints, now: int) -> list[str]:
