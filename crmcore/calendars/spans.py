@@ -129,10 +129,13 @@ def first_day_beyond(value_days: Ints, span: Span) -> Ints:
     [datetime.date(2024, 3, 1), datetime.date(2024, 3, 1)]
     """
     after = value_days + 1
-    beyond = shift_days(after, span, 1)
-    # Clamped to a month's end it still leads back too far: the next day is a month's first.
-    beyond += shift_days(beyond, span, -1) < after
-    return beyond
+    if not span.months:
+        return after + span.days
+    months = months_of(after)
+    later = months + span.months
+    # Clamped to the month's end it would lead back too far: then it is the next month's first.
+    same_day = month_starts(later) + (after - month_starts(months))
+    return np.minimum(same_day, month_starts(later + 1))
 
 
 def months_of(days: Ints) -> Ints:

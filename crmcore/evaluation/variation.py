@@ -71,6 +71,7 @@ def nearest_flips(
         return {}
     pretended = _pretend(policy, columns, trials)
     outcome = decide(policy, pretended, len(trials), timing, last_evaluated_us)
+    seen = {trial.fact: columns[trial.fact][0] for trial in trials}
     found: dict[str, tuple[Flip, ...]] = {}
     for step in policy.steps:
         then = outcome[step.name]
@@ -78,20 +79,20 @@ def nearest_flips(
         for row in np.flatnonzero(differs(then, columns[step.name])).tolist():
             # Trials of a fact stand in the order of their distance, for each side.
             nearest.setdefault((trials[row].fact, trials[row].steps > 0), row)
-        flips = [_flip(trials[row], columns, pretended, then[row], row) for row in nearest.values()]
+        flips = [_flip(trials[row], seen, pretended, then[row], row) for row in nearest.values()]
         found[step.name] = tuple(sorted(flips, key=lambda flip: flip.steps))
     return found
 
 
 def _flip(
     trial: _Trial,
-    columns: Mapping[str, Column],
+    seen: Mapping[str, Value],
     pretended: Mapping[str, Column],
     becomes: Value,
     row: int,
 ) -> Flip:
-    seen, needed = columns[trial.fact][0], pretended[trial.fact][row]
-    return Flip(trial.fact, seen, needed, becomes, abs(trial.steps))
+    needed = pretended[trial.fact][row]
+    return Flip(trial.fact, seen[trial.fact], needed, becomes, abs(trial.steps))
 
 
 def _trials(policy: Policy, columns: Mapping[str, Column], timing: Timing) -> Iterator[_Trial]:

@@ -25,12 +25,13 @@ def columns_of_rows(
         will do.
     columns
         Names of the columns. Required for tuples; for mappings, by default those of the first
-        row. Every mapping must have them all, and no others are read.
+        row, and then every row must have just these. Where columns are named, every mapping must
+        have them, and others are not read.
 
     Raises
     ------
     DataError
-        Rows of different lengths, mappings without one of the columns, or tuples without names.
+        Rows of different lengths, mappings with other columns, or tuples without names.
 
     Examples
     --------
@@ -42,6 +43,7 @@ def columns_of_rows(
     if first is None:
         return {name: [] for name in columns or ()}
     keyed = isinstance(first, Mapping)
+    only_these = columns is None
     if columns is None:
         if not isinstance(first, Mapping):
             raise DataError("rows without names: say which columns they hold")
@@ -50,6 +52,8 @@ def columns_of_rows(
     iterator = chain([first], iterator)
     seen = 0
     while batch := list(islice(iterator, _BATCH)):
+        if keyed and only_these:
+            _check_lengths(batch, columns, seen)
         parts = _by_name(batch, columns, seen) if keyed else _by_place(batch, columns, seen)
         for name, part in zip(columns, parts, strict=True):
             result[name].extend(part)
@@ -57,15 +61,20 @@ def columns_of_rows(
     return result
 
 
-def _by_place(
+def _check_lengths(
     batch: Sequence[Sequence[object] | Mapping[str, object]], columns: Sequence[str], seen: int
-) -> Iterable[Iterable[object]]:
+) -> None:
     lengths = list(map(len, batch))
     if set(lengths) != {len(columns)}:
         wrong = [seen + i for i, length in enumerate(lengths) if length != len(columns)]
-        raise DataError(
-            f"rows must have {len(columns)} values", count=len(wrong), positions=wrong[:5]
-        )
+        message = f"every row must have the same {len(columns)} values"
+        raise DataError(message, count=len(wrong), positions=wrong[:5])
+
+
+def _by_place(
+    batch: Sequence[Sequence[object] | Mapping[str, object]], columns: Sequence[str], seen: int
+) -> Iterable[Iterable[object]]:
+    _check_lengths(batch, columns, seen)
     return zip(*batch, strict=True)
 
 
