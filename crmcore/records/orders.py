@@ -202,6 +202,8 @@ class OrderTable:
     def of_customer(self, customer_id: Id) -> OrderTable:
         """Return the table of one customer's rows; empty when there are none."""
         place = locate(customer_id, self.customer_ids)
+        if place == 0 and len(self.customer_ids) == 1 and not self.customer.any():
+            return self
         rows = np.flatnonzero(self.customer == place) if place >= 0 else np.empty(0, np.int64)
         table = self.take(rows)
         return replace(

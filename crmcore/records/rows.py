@@ -52,9 +52,9 @@ def columns_of_rows(
     iterator = chain([first], iterator)
     seen = 0
     while batch := list(islice(iterator, _BATCH)):
-        if keyed and only_these:
+        parts = list(_by_name(batch, columns, seen) if keyed else _by_place(batch, columns, seen))
+        if only_these:
             _check_lengths(batch, columns, seen)
-        parts = _by_name(batch, columns, seen) if keyed else _by_place(batch, columns, seen)
         for name, part in zip(columns, parts, strict=True):
             result[name].extend(part)
         seen += len(batch)
