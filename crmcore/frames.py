@@ -8,7 +8,9 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import date
 from decimal import Context, Decimal
 from importlib import import_module
@@ -34,6 +36,9 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 _BLOCK_BYTES = 1 << 22
 _BATCH_ROWS = 1 << 17
+# What may stand between the fields of a .csv file; the first that the header has counts.
+_SEPARATORS = ",;\t|"
+_BAD_ROW = re.compile(r"CSV parse error:(?: Row #(\d+):)? Expected \d+ columns")
 # An exact ratio that is no money gets so many digits.
 _RATIO_DIGITS = 6
 _MONEY_PRECISION = 19
@@ -49,8 +54,10 @@ def read_file(path: str | Path, progress: Progress | None = None) -> ArrowColumn
     Parameters
     ----------
     path
-        ``.csv`` or ``.tsv``, also with ``.gz``; ``.parquet``; ``.arrow`` or ``.feather``. The
-        first line of a text file names the columns.
+        ``.csv`` or ``.tsv``, also with ``.gz``; ``.parquet``; ``.arrow`` or ``.feather``. Text
+        is UTF-8, and its first line names the columns. Where that line of a ``.csv`` file has no
+        comma between names, but semicolons, tabs or ``|`` (the first of these that it has), that
+        sign separates the fields.
     progress
         Called now and then with the bytes done and the bytes there are.
 
@@ -73,7 +80,7 @@ def read_file(path: str | Path, progress: Progress | None = None) -> ArrowColumn
     name = path.name.lower().removesuffix(".gz")
     try:
         if name.endswith((".csv", ".tsv")):
-            table = _read_text(path, "\t" if name.endswith(".tsv") else ",", shown)
+            table = _read_text(path, "\t" if name.endswith(".tsv") else _SEPARATORS, shown)
         elif path.suffix.lower() == ".parquet":
             table = _read_parquet(path, shown)
         elif path.suffix.lower() in {".arrow", ".feather"}:
@@ -81,7 +88,9 @@ def read_file(path: str | Path, progress: Progress | None = None) -> ArrowColumn
         else:
             known = ".csv, .tsv (also .gz), .parquet, .arrow or .feather"
             raise DataError(f"unknown type of file {path.suffix!r}; give {known}")
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error, arrow.ArrowException) as error:
+    except UnicodeDecodeError:
+        raise DataError("the file is not UTF-8 text; save it as UTF-8") from None
+    except (OSError, EOFError, csv.Error, arrow.ArrowException) as error:
         # The message of the error itself would repeat what stands in the file.
         raise DataError(f"the file cannot be read ({type(error).__name__})") from None
     return raw_columns(table, text_numbers=name.endswith((".csv", ".tsv")))
@@ -98,40 +107,39 @@ def _pyarrow() -> ModuleType:
         raise MissingExtraError("pyarrow", extra="frames") from None
 
 
-def _read_text(path: Path, delimiter: str, progress: Progress) -> pa.Table:
+def _read_text(path: Path, separators: str, progress: Progress) -> pa.Table:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    names = _header(path, delimiter)
+    names, delimiter = _header(path, separators)
     total = path.stat().st_size
-    wrong: list[int] = []
-
-    def refuse(row: arrow_csv.InvalidRow) -> str:
-        wrong.append(row.number or 0)
-        return "error"
-
-    with pa.OSFile(str(path)) as raw:
-        stream = pa.CompressedInputStream(raw, "gzip") if path.suffix.lower() == ".gz" else raw
-        text = pa.dictionary(pa.int32(), pa.string())
-        try:
-            reader = arrow_csv.open_csv(
-                stream,
-                arrow_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
-                arrow_csv.ParseOptions(
-                    delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse
-                ),
-                arrow_csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, text),
-                    null_values=[""],
-                    strings_can_be_null=True,
-                ),
-            )
+    text = pa.dictionary(pa.int32(), pa.string())
+    options = (
+        arrow_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
+        # Without a handler of bad rows: Arrow would call it, or let go of it, in a thread of its
+        # own, which aborts the process when that happens while Python ends.
+        arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        arrow_csv.ConvertOptions(
+            column_types=dict.fromkeys(names, text), null_values=[""], strings_can_be_null=True
+        ),
+    )
+    try:
+        with ExitStack() as opened:
+            raw = opened.enter_context(pa.OSFile(str(path)))
+            stream = raw
+            if path.suffix.lower() == ".gz":
+                stream = opened.enter_context(pa.CompressedInputStream(raw, "gzip"))
+            reader = opened.enter_context(arrow_csv.open_csv(stream, *options))
             return _table(reader, lambda: progress(raw.tell(), total))
-        except pa.ArrowInvalid:
-            if not wrong:
-                raise
-            message = "a row has more or fewer fields than the first line"
-            raise DataError(message, count=1, positions=[max(wrong[0] - 2, 0)]) from None
+    except pa.ArrowInvalid as error:
+        if "invalid UTF8" in str(error):
+            raise DataError("the file is not UTF-8 text; save it as UTF-8") from None
+        found = _BAD_ROW.search(str(error))
+        if found is None:
+            raise
+        positions = [] if found[1] is None else [max(int(found[1]) - 2, 0)]
+        message = "a row has more or fewer fields than the first line"
+        raise DataError(message, count=1, positions=positions) from None
 
 
 def _table(reader: pa.RecordBatchReader, after: Callable[[], None]) -> pa.Table:
@@ -145,14 +153,17 @@ def _table(reader: pa.RecordBatchReader, after: Callable[[], None]) -> pa.Table:
     return pa.Table.from_batches(batches, reader.schema)
 
 
-def _header(path: Path, delimiter: str) -> list[str]:
-    """Return the names in the first line."""
+def _header(path: Path, separators: str) -> tuple[list[str], str]:
+    """Return the names in the first line, and what separates them."""
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rt", encoding="utf-8-sig", newline="") as lines:
-        names = next(csv.reader(lines, delimiter=delimiter), [])
-    if not names:
+        found = []
+        for separator in separators:
+            lines.seek(0)
+            found.append((next(csv.reader(lines, delimiter=separator), []), separator))
+    if not found[0][0]:
         raise DataError("the file is empty: its first line must name the columns")
-    return names
+    return next((one for one in found if len(one[0]) > 1), found[0])
 
 
 def _read_parquet(path: Path, progress: Progress) -> pa.Table:
@@ -180,13 +191,14 @@ def _read_arrow(path: Path, progress: Progress) -> pa.Table:
         is_file = head.read(6) == b"ARROW1"
     with pa.OSFile(str(path)) as stream:
         if not is_file:
-            return _table(pa.ipc.open_stream(stream), lambda: progress(stream.tell(), total))
-        file = pa.ipc.open_file(stream)
-        count, batches = file.num_record_batches, []
-        for at in range(count):
-            batches.append(file.get_batch(at))
-            progress(total * (at + 1) // count, total)
-        return pa.Table.from_batches(batches, file.schema)
+            with pa.ipc.open_stream(stream) as reader:
+                return _table(reader, lambda: progress(stream.tell(), total))
+        with pa.ipc.open_file(stream) as file:
+            count, batches = file.num_record_batches, []
+            for at in range(count):
+                batches.append(file.get_batch(at))
+                progress(total * (at + 1) // count, total)
+            return pa.Table.from_batches(batches, file.schema)
 
 
 # Tables out

@@ -36,7 +36,8 @@ def demo(arguments: argparse.Namespace) -> int:
     t = texts(arguments.language)
     console = console_on(sys.stdout)
     page, reading, evaluating = _evaluated(arguments.customers)
-    html = render_demo(page, arguments.language)
+    # Before anything is printed: whoever reads it may leave.
+    _write(path, render_demo(page, arguments.language))
     _print_intake(console, page, arguments.language)
     _print_findings(console, page, arguments.language)
     _print_classes(console, page, arguments.language)
@@ -47,7 +48,6 @@ def demo(arguments: argparse.Namespace) -> int:
     console.print()
     times = {"reading": f"{reading:.3f}", "evaluating": f"{evaluating:.3f}"}
     console.print(t["terminal"]["took"].format(customers=f"{len(page.result):,}", **times))
-    _write(path, html)
     console.print(f"\n{t['terminal']['page']}")
     print(path)
     return FINE

@@ -101,6 +101,8 @@ def read_inputs(arguments: argparse.Namespace) -> Inputs:
         with about(arguments.customers):
             raw = _named_alike(read_columns(arguments.customers), source)
             customers = CustomerTable.from_raw(raw)
+            for name, field in policy.attributes.items():
+                customers.column(name, field.kind)  # refused here, with the name of the file
     return Inputs(policy, source, orders, customers, arguments)
 
 

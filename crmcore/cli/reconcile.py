@@ -16,7 +16,7 @@ import numpy as np
 from crmcore.cli.inputs import about, policy_named, read_columns, source_named
 from crmcore.cli.rows import markdown
 from crmcore.cli.statuses import FINDINGS, FINE, UsageError
-from crmcore.cli.terminal import console_on, heading, plain, table, working
+from crmcore.cli.terminal import console_on, heading, number_of, plain, table, working
 from crmcore.columns import Column, Kind, Value, floor_decimal
 from crmcore.conditions import nearest
 from crmcore.errors import DataError
@@ -88,7 +88,9 @@ def _write_ladder(ladder: Ladder, arguments: argparse.Namespace) -> None:
     titles = ["step", *months, "rows", f"money, {ladder.currency.code}"]
     console.print(table(titles, lines, right=(len(titles) - 2, len(titles) - 1)))
     if unreadable := ladder.steps[0].unreadable:
-        console.print(f"\n{unreadable:,} of the rows have no readable amount and count as 0.")
+        verbs = ("has", "counts") if unreadable == 1 else ("have", "count")
+        text = "{:,} of the rows {} no readable amount and {} as 0."
+        console.print("\n" + text.format(unreadable, *verbs))
 
 
 def _step(row: Mapping[str, Value]) -> str:
@@ -141,7 +143,8 @@ def _values(name: str, raw: Raw) -> list[object]:
     """Return a column as Python objects."""
     if raw.invalid is not None:
         count = int(np.count_nonzero(raw.invalid))
-        raise DataError("values that cannot be used", column=name, count=count)
+        first = np.flatnonzero(raw.invalid)[:5].tolist()
+        raise DataError("values that cannot be used", column=name, count=count, positions=first)
     known = None if raw.missing is None else ~raw.missing
     if raw.categories is not None:
         places = raw.values if known is None else np.where(known, raw.values, -1)
@@ -161,7 +164,7 @@ def _write_comparison(found: Comparison, ignored: Sequence[str], form: str | Non
         raise UsageError("--against is written as a table, or with --format json")
     console = console_on(sys.stdout)
     console.print(
-        f"As of {found.as_of}: {found.customers_ours:,} customers here, "
+        f"As of {found.as_of}: {number_of(found.customers_ours, 'customer')} here, "
         f"{found.customers_theirs:,} there; {found.only_ours:,} only here, "
         f"{found.only_theirs:,} only there"
     )
@@ -214,7 +217,7 @@ def _print_readings(console: Console, found: Comparison) -> None:
         for reading in found.readings[:_READINGS_SHOWN]
     ]
     titles = ["then agree", "then differ", "left", "if theirs means"]
-    console.print(table(titles, lines, right=(0, 1, 2)))
+    console.print(table(titles, lines, right=(0, 1, 2), wrapped=3))
 
 
 def _name(reading: Reading) -> str:

@@ -10,7 +10,7 @@ from crmcore.cli.inputs import Inputs, read_inputs
 from crmcore.cli.rows import check_path, write_out, write_rows
 from crmcore.cli.statuses import DATA, FINE
 from crmcore.cli.summary import print_classes, print_findings, print_first_rows, print_left_out
-from crmcore.cli.terminal import console_on, plain
+from crmcore.cli.terminal import console_on, number_of, plain
 from crmcore.evaluation import Evaluation
 
 if TYPE_CHECKING:
@@ -22,28 +22,38 @@ __all__ = ["score"]
 def score(arguments: argparse.Namespace) -> int:
     """Evaluate everybody, write the rows, and sum up."""
     if arguments.out is not None:
-        check_path(arguments.out)
+        read = (arguments.orders, arguments.customers, arguments.policy, arguments.source)
+        check_path(arguments.out, read)
     inputs = read_inputs(arguments)
     result = inputs.evaluate(arguments.as_of)
     # The rows own standard output when a program is to read them.
     console = console_on(sys.stdout if arguments.format is None else sys.stderr)
+    refusal = _refusal(inputs)
+    if arguments.out is not None and refusal is None:
+        # Before anything is printed: whoever reads the summary may leave.
+        write_out(result, arguments.out)
     _print_summary(console, inputs, result)
-    if arguments.strict and inputs.quarantined:
-        rows = f"{inputs.quarantined:,} row{'' if inputs.quarantined == 1 else 's'}"
-        print(f"crmcore: {rows} had to be set aside, and --strict refuses that", file=sys.stderr)
-        return DATA
-    if inputs.orders.intake.rows and not inputs.orders.intake.kept:
-        print("crmcore: not one row of the orders could be used; see above why", file=sys.stderr)
+    if refusal is not None:
+        print(f"crmcore: {refusal}", file=sys.stderr)
         return DATA
     if arguments.format is not None:
         write_rows(result, arguments.format)
     elif arguments.out is not None:
-        write_out(result, arguments.out)
         console.print(f"\nWritten to {plain(arguments.out)}, rows: {len(result):,}", soft_wrap=True)
     else:
         print_first_rows(console, result)
     _print_next(console, inputs, result)
     return FINE
+
+
+def _refusal(inputs: Inputs) -> str | None:
+    """Return why the data is refused, if it is."""
+    if inputs.arguments.strict and inputs.quarantined:
+        rows = number_of(inputs.quarantined, "row")
+        return f"{rows} had to be set aside, and --strict refuses that"
+    if inputs.orders.intake.rows and not inputs.orders.intake.kept:
+        return "not one row of the orders could be used; see above why"
+    return None
 
 
 def _print_summary(console: Console, inputs: Inputs, result: Evaluation) -> None:
@@ -53,13 +63,14 @@ def _print_summary(console: Console, inputs: Inputs, result: Evaluation) -> None
         style="bold",
     )
     console.print(
-        f"{plain(arguments.orders)}: {intake.rows:,} rows, {intake.kept:,} kept", soft_wrap=True
+        f"{plain(arguments.orders)}: {number_of(intake.rows, 'row')}, {intake.kept:,} kept",
+        soft_wrap=True,
     )
     if inputs.customers is not None:
         customers = inputs.customers.intake
         console.print(
-            f"{plain(arguments.customers)}: {customers.rows:,} rows, "
-            f"{len(inputs.customers):,} customers",
+            f"{plain(arguments.customers)}: {number_of(customers.rows, 'row')}, "
+            f"{number_of(len(inputs.customers), 'customer')}",
             soft_wrap=True,
         )
     if arguments.source is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from crmcore.cli.rows import scores_of
-from crmcore.cli.terminal import bar, heading, plain, table
+from crmcore.cli.terminal import bar, heading, number_of, plain, table
 from crmcore.columns import Column, Value
 from crmcore.evaluation import Evaluation
 from crmcore.findings import Finding
@@ -103,7 +103,7 @@ def print_first_rows(console: Console, result: Evaluation) -> None:
         [_shortened(value) for value in row]
         for row in zip(result.ids[:shown].tolist(), *columns, strict=True)
     ]
-    heading(console, f"First {shown:,} of {len(result):,} customers")
+    heading(console, f"First {shown:,} of {number_of(len(result), 'customer')}")
     titles = ["customer id", *(name.replace("_", " ") for name in names)]
     console.print(table(titles, rows, right=_numeric(result, names)))
 

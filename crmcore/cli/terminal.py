@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-__all__ = ["bar", "console_on", "heading", "plain", "print_lines", "progress", "table", "working"]
+__all__ = [
+    "bar",
+    "console_on",
+    "heading",
+    "number_of",
+    "plain",
+    "print_lines",
+    "progress",
+    "table",
+    "working",
+]
 
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -32,13 +42,31 @@ def console_on(stream: TextIO) -> Console:
         from rich.console import Console
     except ImportError:
         raise MissingExtraError("rich", extra="cli") from None
-    return Console(file=stream, markup=False, emoji=False, highlight=False)
+
+    class Leaving(Console):
+        """A console whose reader may leave: rich itself would end with status 1."""
+
+        def on_broken_pipe(self) -> None:
+            is_output = self.file is sys.stdout
+            self.quiet = True
+            if is_output:
+                raise BrokenPipeError  # the main program ends quietly
+
+    return Leaving(file=stream, markup=False, emoji=False, highlight=False)
 
 
 def table(
-    columns: Sequence[str], rows: Sequence[Sequence[RenderableType]], *, right: Sequence[int] = ()
+    columns: Sequence[str],
+    rows: Sequence[Sequence[RenderableType]],
+    *,
+    right: Sequence[int] = (),
+    wrapped: int | None = None,
 ) -> Table:
-    """Return a table; the columns at the positions in `right` hold numbers."""
+    """Return a table; the columns at the positions in `right` hold numbers.
+
+    The column at the position `wrapped` holds sentences, which go over several lines where there
+    is little room.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -49,7 +77,11 @@ def table(
             cells = [str(row[place]) for row in rows]
             made.add_column(name, justify="right", min_width=_width([*cells, *name.split()]))
         else:
-            made.add_column(name, no_wrap=True)
+            made.add_column(
+                name,
+                no_wrap=place != wrapped,
+                overflow="fold" if place == wrapped else "ellipsis",
+            )
     for row in rows:
         made.add_row(*row)
     return made
@@ -78,6 +110,11 @@ def print_lines(console: Console, text: str) -> None:
     """Print lines as they are, however long, without what could steer a terminal."""
     for line in text.splitlines():
         console.print(plain(line), soft_wrap=True)
+
+
+def number_of(count: int, noun: str) -> str:
+    """Return a number with its noun, such as ``1 row`` or ``2,000 rows``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def plain(value: object) -> str:

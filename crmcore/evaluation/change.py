@@ -322,7 +322,12 @@ class _Replay:
 
 def _part(cause: Cause, before: _State, after: _State) -> Part:
     moves: Moves = moved(before.policy, before.uses, after.policy, after.uses)
-    return Part(cause, before.values, after.values, *moves)
+    entered, left, altered = (tuple(sorted(one, key=_day_of)) for one in moves)
+    return Part(cause, before.values, after.values, entered, left, altered)
+
+
+def _day_of(order: OrderUse) -> date:
+    return order.placed_on
 
 
 def differences(before: Mapping[str, Value], after: Mapping[str, Value]) -> tuple[Difference, ...]:

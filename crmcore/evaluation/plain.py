@@ -1,22 +1,63 @@
-"""Explanations as plain data for JSON: dates in ISO form, exact numbers as text."""
+"""How values are shown, and explanations as plain data: dates in ISO form, exact numbers."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from crmcore.bands import Band
 from crmcore.columns import Value
 from crmcore.conditions import ConditionTrace
-from crmcore.evaluation.telling import Shower
 from crmcore.evaluation.usage import OrderUse
 from crmcore.evaluation.variation import Flip
-from crmcore.wording import Money, plain
+from crmcore.policy import Policy
+from crmcore.wording import Label, Money, Parameter, plain
 
 if TYPE_CHECKING:
     from crmcore.evaluation.explanation import Decision, Explanation
 
-__all__ = ["Plainly", "plain_explanation"]
+__all__ = ["Plainly", "Shower", "plain_explanation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shower:
+    """Makes parameters of values: money with its currency, instants in the shop's zone."""
+
+    policy: Policy
+
+    def shown(self, name: str, value: Value) -> Parameter:
+        """Return a value of the fact, score or decision of that name as a parameter."""
+        field = self.policy.fields.get(name)
+        match value:
+            case datetime():
+                return self.local(value)
+            case Decimal():
+                return self.money(value)
+            case Fraction() if self._is_money(name):
+                return self.money(value)
+            case str() if field is not None and field.kind == "label":
+                return Label(value)
+            case _:
+                return value
+
+    def local(self, moment: datetime) -> datetime:
+        """Return a moment in the shop's zone, or in UTC at the very end of the calendar."""
+        try:
+            return moment.astimezone(ZoneInfo(self.policy.zone.name))
+        except OverflowError:  # local time would lie beyond the last day of the last year
+            return moment.astimezone(UTC)
+
+    def money(self, amount: Decimal | Fraction) -> Money:
+        """Return an amount in the policy's currency."""
+        return Money(amount, self.policy.currency.code, self.policy.currency.exponent)
+
+    def _is_money(self, name: str) -> bool:
+        fact = self.policy.facts.get(name)
+        return fact is not None and fact.take == "mean" and fact.measure == "value"
 
 
 def plain_explanation(explanation: Explanation) -> dict[str, object]:

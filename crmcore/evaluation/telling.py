@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from crmcore.bands import Band
 from crmcore.columns import Value, floor_decimal
 from crmcore.conditions import ConditionTrace
+from crmcore.evaluation.plain import Shower
 from crmcore.evaluation.usage import OrderUse, is_counted
 from crmcore.evaluation.variation import Flip
-from crmcore.policy import Policy
 from crmcore.wording import Catalogue, Label, Labels, Message, Money, Parameter, Voice
+from crmcore.wording.catalogue import LANGUAGES
 
 if TYPE_CHECKING:
     from crmcore.evaluation.explanation import Decision, Explanation
 
-__all__ = ["Shower", "laid_out", "messages_of"]
+__all__ = ["laid_out", "messages_of"]
 
 _LABELS = ("class", "segment", "stage", "grade")
 _MOST_STEPS = 3
@@ -46,36 +45,6 @@ def laid_out(
             lines.append("")
         lines.append(words.text(message, language, labels))
     return "\n".join(lines)
-
-
-@dataclass(frozen=True, slots=True)
-class Shower:
-    """Makes parameters of values: money with its currency, instants in the shop's zone."""
-
-    policy: Policy
-
-    def shown(self, name: str, value: Value) -> Parameter:
-        """Return a value of the fact, score or decision of that name as a parameter."""
-        field = self.policy.fields.get(name)
-        match value:
-            case datetime():
-                return value.astimezone(ZoneInfo(self.policy.zone.name))
-            case Decimal():
-                return self.money(value)
-            case Fraction() if self._is_money(name):
-                return self.money(value)
-            case str() if field is not None and field.kind == "label":
-                return Label(value)
-            case _:
-                return value
-
-    def money(self, amount: Decimal | Fraction) -> Money:
-        """Return an amount in the policy's currency."""
-        return Money(amount, self.policy.currency.code, self.policy.currency.exponent)
-
-    def _is_money(self, name: str) -> bool:
-        fact = self.policy.facts.get(name)
-        return fact is not None and fact.take == "mean" and fact.measure == "value"
 
 
 class _Teller:
@@ -144,35 +113,50 @@ class _Teller:
         """Return the nearest changes of one fact that lead to a higher (or lower) label."""
         found: list[tuple[Decision, Flip]] = []
         for decision in self.results():
-            if decision.name != "grade" and self._has_grade():
-                continue  # the grade says it already
-            if decision.value is not None and self.holds(decision):
-                found += [(decision, flip) for flip in decision.flips if self._sensible(flip)]
+            if self._is_moved(decision):
+                found += [
+                    (decision, flip) for flip in decision.flips if self._sensible(decision, flip)
+                ]
         found = [pair for pair in found if self._leads_up(*pair) is up]
         return sorted(found, key=lambda pair: pair[1].steps)[:_MOST_STEPS]
 
     def _leads_up(self, decision: Decision, flip: Flip) -> bool:
-        """Tell whether a change leads to a higher label; where there is no order, it does."""
+        """Tell whether a change leads to a higher label; where there is no order, it does.
+
+        A class without order is left downwards by less of a number, as from no sale to no order.
+        """
         field = self.policy.fields[decision.name]
         if not field.ordered:
+            match decision.name, flip.seen, flip.needed:
+                case "class", int() | Decimal() | Fraction(), int() | Decimal() | Fraction():
+                    return flip.seen is True or flip.needed > flip.seen
             return True
         order = field.categories
         return order.index(str(flip.becomes)) > order.index(str(decision.value))
 
-    def _has_grade(self) -> bool:
-        return any(decision.name == "grade" for decision in self.explanation.decisions)
+    def _is_moved(self, decision: Decision) -> bool:
+        """Tell whether to tell what would change a decision: the grade's, where it stands.
 
-    def _sensible(self, flip: Flip) -> bool:
+        Where it does not, the class says why; without any grade, every label is told.
+        """
+        grade = next((one for one in self.explanation.decisions if one.name == "grade"), None)
+        if decision.value is None or grade is None:
+            return decision.value is not None
+        stands = grade.value is not None and self.holds(grade)
+        return decision.name == ("grade" if stands else "class")
+
+    def _sensible(self, decision: Decision, flip: Flip) -> bool:
         """Tell whether something that may still happen could bring the change about."""
         fact = self.policy.facts.get(flip.fact)
-        if fact is None or flip.becomes is None or fact.take in ("first", "days_since_first"):
+        if fact is None:  # a mark such as `blocked` may be taken off
+            return decision.name == "class" and flip.seen is True and flip.becomes is not None
+        if flip.becomes is None or fact.take in ("first", "days_since_first"):
             return False
         match flip.needed, flip.seen:
             case datetime(), _:
                 return False
             case date() as needed, date() as seen:
-                zone = ZoneInfo(self.policy.zone.name)
-                return seen < needed <= self.explanation.as_of.astimezone(zone).date()
+                return seen < needed <= self.shower.local(self.explanation.as_of).date()
             case ((int() | Decimal() | Fraction()), (int() | Decimal() | Fraction())):
                 grows = fact.window is None and fact.take in _ONLY_GROWS
                 return not (grows and flip.needed < flip.seen)
@@ -188,6 +172,13 @@ class _Teller:
             name=Label(decision.name),
             becomes=self.shower.shown(decision.name, flip.becomes),
         )
+
+    def change(self, table: str, decision: Decision) -> Message:
+        """Say what becomes of a decision, and when, if nothing happens."""
+        if decision.changes_to is None:
+            return self.say(f"{table}ends", day=decision.changes_on)
+        to = self.shower.shown(decision.name, decision.changes_to)
+        return self.say(f"{table}changes", day=decision.changes_on, value=to)
 
 
 class _ToStaff(_Teller):
@@ -223,8 +214,7 @@ class _ToStaff(_Teller):
         else:
             yield self.say("why.given", name=name, value=value)
         if decision.changes_on is not None:
-            to = self.shower.shown(decision.name, decision.changes_to)
-            yield self.say("why.changes", day=decision.changes_on, value=to)
+            yield self.change("why.", decision)
 
     def _banded(self, decision: Decision, source: str) -> Iterator[Message]:
         head: dict[str, Parameter] = {
@@ -244,14 +234,12 @@ class _ToStaff(_Teller):
 
     def _edges(self, band: Band, source: str) -> Message:
         days = "days_" if isinstance(band.value, date) else ""
-        lower = {
-            "lower": self.shower.shown(source, band.lower),
-            "above": self.shower.shown(source, band.margin_to_lower),
-        }
-        upper = {
-            "upper": self.shower.shown(source, band.upper),
-            "short": self._up(self.shower.shown(source, band.margin_to_upper)),
-        }
+        above = self.shower.shown(source, band.margin_to_lower)
+        short = self._up(self.shower.shown(source, band.margin_to_upper))
+        if days:
+            above, short = self._days(above), self._days(short)
+        lower = {"lower": self.shower.shown(source, band.lower), "above": above}
+        upper = {"upper": self.shower.shown(source, band.upper), "short": short}
         if band.lower is None:
             return self.say(f"why.{days}under", **upper)
         if band.upper is None:
@@ -264,6 +252,9 @@ class _ToStaff(_Teller):
             return margin
         short = floor_decimal(-Fraction(margin.amount), margin.exponent)
         return self.shower.money(-short)
+
+    def _days(self, days: Parameter) -> Parameter:
+        return self.say("why.day" if days == 1 else "why.days", days=days)
 
     def _term(self, name: str, weight: int, value: Value) -> Message:
         if not isinstance(value, int):
@@ -299,8 +290,7 @@ class _ToCustomer(_Teller):
     voice = "customer"
 
     def messages(self) -> Iterator[Message]:
-        zone = ZoneInfo(self.policy.zone.name)
-        yield self.say("heading", day=self.explanation.as_of.astimezone(zone).date())
+        yield self.say("heading", day=self.shower.local(self.explanation.as_of).date())
         yield from self._results()
         yield from self._facts()
         steps = [pair for pair in self.steps(up=True) if not self._keeps_quiet(*pair)]
@@ -316,9 +306,10 @@ class _ToCustomer(_Teller):
                 continue
             said.add(decision.value)
             yield self.say("result", name=Label(decision.name), value=self.value_of(decision))
+            if self._sounds_the_same(decision, decision.changes_to):
+                continue
             if decision.changes_on is not None and not self._reveals_change(decision):
-                to = self.shower.shown(decision.name, decision.changes_to)
-                yield self.say("changes", day=decision.changes_on, value=to)
+                yield self.change("", decision)
 
     def _facts(self) -> Iterator[Message]:
         shown = dict.fromkeys(decision.source for decision in self.explanation.decisions)
@@ -333,9 +324,30 @@ class _ToCustomer(_Teller):
     # What a customer must not be told
 
     def _keeps_quiet(self, decision: Decision, flip: Flip) -> bool:
-        """Tell whether a step would give away an edge that the policy keeps internal."""
+        """Tell whether a step is nothing for customers.
+
+        It would give away an edge that the policy keeps internal, lies in the past (another day of
+        an earlier order), or leads to what is worded as the present result is.
+        """
+        fact = self.policy.facts.get(flip.fact)
+        if fact is None or isinstance(flip.needed, date) or fact.take == "days_since_last":
+            return True
+        if self._sounds_the_same(decision, flip.becomes):
+            return True
         inner = self._between(decision.name, flip.fact)
         return any(one.internal for one in self.explanation.decisions if one.name in inner)
+
+    def _sounds_the_same(self, decision: Decision, becomes: Value) -> bool:
+        """Tell whether a customer would read the same words for another result."""
+        now, then = (self.shower.shown(decision.name, one) for one in (decision.value, becomes))
+        if not (isinstance(now, Label) and isinstance(then, Label)):
+            return False
+        words, labels = Catalogue(), self.policy.label
+        return any(
+            words.name(now.identifier, language, labels, customer=True)
+            == words.name(then.identifier, language, labels, customer=True)
+            for language in LANGUAGES
+        )
 
     def _reveals_change(self, decision: Decision) -> bool:
         inner = self._rests_on(decision.name)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from crmcore.columns import Value
-from crmcore.evaluation.plain import Plainly
-from crmcore.evaluation.telling import Shower
+from crmcore.evaluation.plain import Plainly, Shower
 from crmcore.evaluation.usage import OrderUse
 from crmcore.policy import Policy
 from crmcore.wording import Label, Message, Money, Parameter, Voice, plain
@@ -54,10 +52,9 @@ class _Teller:
     def _say(self, key: str, **parameters: Parameter) -> Message:
         return Message(f"{self.voice}.change.{key}", parameters)
 
-    def _moment(self, at: object) -> Parameter:
-        zone = ZoneInfo(self.change.policy.zone.name)
-        local = at.astimezone(zone)  # type: ignore[attr-defined]
-        return local if self.voice == "staff" else local.date()  # type: ignore[no-any-return]
+    def _moment(self, at: datetime) -> Parameter:
+        local = self.shower.local(at)
+        return local if self.voice == "staff" else local.date()
 
     def _results(self) -> Iterator[Message]:
         for name in _LABELS:

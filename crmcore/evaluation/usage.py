@@ -59,7 +59,11 @@ def is_counted(order: OrderUse, policy: Policy) -> bool:
 
 
 def order_uses(policy: Policy, orders: OrderTable, timing: Timing) -> tuple[OrderUse, ...]:
-    """Return the use of each row of one customer's orders, oldest first."""
+    """Return the use of each row of one customer's orders, oldest first.
+
+    Those of the same instant stand by id, then by amount, so the order of the rows given does not
+    matter.
+    """
     books = Books(orders, timing, policy.windows, policy.sale_statuses)
     left = books.left(None)
     days = timing.zone.local_days(orders.placed_us)
@@ -71,17 +75,35 @@ def order_uses(policy: Policy, orders: OrderTable, timing: Timing) -> tuple[Orde
     }
     amounts = _decimals(orders.amount_minor, orders.currency.exponent)
     rest = amounts if left is orders.amount_minor else _decimals(left, orders.currency.exponent)
+    ids = [orders.order_id(row) for row in range(len(orders))]
+    placed = orders.placed_us.tolist()
     return tuple(
         OrderUse(
-            orders.order_id(row),
+            ids[row],
             to_date(int(days[row])),
             amounts[row],
             rest[row],
             uses[row],
             tuple(name for name, mask in inside.items() if mask[row]),
         )
-        for row in np.argsort(orders.placed_us, kind="stable").tolist()
+        for row in sorted(
+            range(len(orders)),
+            key=lambda row: (placed[row], _place(ids[row]), amounts[row], uses[row], rest[row]),
+        )
     )
+
+
+def _place(order_id: object) -> tuple[int, int | float, str]:
+    """Return what an order id is sorted by: numbers, then text, then anything else."""
+    match order_id:
+        case None:
+            return 0, 0, ""
+        case int() | float():
+            return 0, order_id, ""
+        case str():
+            return 1, 0, order_id
+        case _:
+            return 2, 0, str(order_id)
 
 
 def _decimals(minor: Ints, exponent: int) -> list[Decimal]:

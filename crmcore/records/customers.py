@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crmcore import kernels
 from crmcore.calendars import day_number
@@ -26,6 +27,14 @@ __all__ = ["CustomerTable"]
 # 1 and 0 equal True and False, so the numbers are in here too.
 _TRUE: frozenset[object] = frozenset({True, "true", "True", "TRUE", "1", "yes"})
 _FALSE: frozenset[object] = frozenset({False, "false", "False", "FALSE", "0", "no"})
+_EXPECTED: Mapping[str, str] = {
+    "bool": "expected true or false, yes or no, 1 or 0",
+    "date": "expected dates such as 2025-06-30",
+    "int": "expected whole numbers",
+    "float": "expected numbers",
+    "text": "expected text",
+    "label": "expected text",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +49,8 @@ class CustomerTable:
         The other columns, in the same order.
     intake
         What became of the rows given.
+    positions
+        Where each row stood among those given, from 0.
 
     Examples
     --------
@@ -51,6 +62,7 @@ class CustomerTable:
     ids: Ids
     raw: Mapping[str, Raw]
     intake: Intake
+    positions: Ints
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -119,12 +131,13 @@ class CustomerTable:
             as_ids(names[kept].tolist()) if names.dtype == np.object_ else names[kept],
             {name: column.take(rows) for name, column in given.items()},
             Intake(len(ids), len(rows), tuple(left_out)),
+            rows,
         )
 
     def take(self, rows: Ints, ids: Ids) -> CustomerTable:
         """Return some of the rows under other ids, which must be ascending."""
         raw = {name: column.take(rows) for name, column in self.raw.items()}
-        return CustomerTable(ids, raw, self.intake)
+        return CustomerTable(ids, raw, self.intake, self.positions[rows])
 
     def __repr__(self) -> str:
         return f"CustomerTable({len(self)} customers)"
@@ -138,7 +151,23 @@ class CustomerTable:
             When the column holds something else.
         """
         raw = self.raw.get(name)
-        return None if raw is None else _column(name, raw, kind)
+        if raw is None:
+            return None
+        try:
+            return _column(raw, kind)
+        except _WrongError as wrong:
+            found = np.sort(self.positions[wrong.where])
+            raise DataError(
+                wrong.expected, column=name, count=len(found), positions=found[:5].tolist()
+            ) from None
+
+
+class _WrongError(Exception):
+    """Rows of a column, in the order of the table, do not hold what is expected."""
+
+    def __init__(self, expected: str, where: Mask) -> None:
+        super().__init__(expected)
+        self.expected, self.where = expected, where
 
 
 def _leave_out(entries: list[LeftOut], kind: LeftOutKind, reason: str, mask: Mask | None) -> None:
@@ -173,13 +202,13 @@ def _repeats(codes: Ints, columns: Sequence[Raw]) -> tuple[Mask, Mask]:
     return clash, ~first & ~clash
 
 
-def _column(name: str, raw: Raw, kind: Kind) -> Column:
+def _column(raw: Raw, kind: Kind) -> Column:
     missing = raw.missing
     if raw.invalid is not None:
         missing = raw.invalid if missing is None else raw.invalid | missing
     known = None if missing is None else ~missing
     if raw.kind == "coded":
-        return _of_text(name, raw, kind, known)
+        return _of_text(raw, kind, known)
     match raw.kind, kind:
         case ("bool", "bool") | ("int", "int") | ("float", "float") | ("date", "date"):
             return Column(kind, raw.values, known)
@@ -201,7 +230,15 @@ def _column(name: str, raw: Raw, kind: Kind) -> Column:
             known is not None and not known.any()
         ):
             return Column(kind, np.zeros(len(raw), np.int64), known)
-    raise DataError(f"expected values of type {kind}, not {raw.kind}", column=name)
+    present = np.ones(len(raw), np.bool_) if known is None else known
+    if kind == "bool" and raw.kind in ("int", "float"):
+        raise _WrongError(_EXPECTED[kind], present & ~np.isin(raw.values, (0, 1)))
+    if kind == "int" and raw.kind == "float":
+        values = np.where(present, raw.values, 0).astype(np.float64)
+        raise _WrongError(_EXPECTED[kind], values != np.floor(values))
+    raise _WrongError(
+        _EXPECTED.get(kind, f"expected values of type {kind}, not {raw.kind}"), present
+    )
 
 
 def _is_one_of(raw: Raw, known: Mask | None, allowed: Sequence[float]) -> bool:
@@ -214,46 +251,65 @@ def _whole(raw: Raw, known: Mask | None) -> bool:
     return bool((values == np.floor(values.astype(np.float64))).all())
 
 
-def _of_text(name: str, raw: Raw, kind: Kind, known: Mask | None) -> Column:
-    """Return a coded column as text, dates or truth values, each distinct value read once."""
+def _of_text(raw: Raw, kind: Kind, known: Mask | None) -> Column:
+    """Return a coded column as text, dates, numbers or truth values, each value read once."""
     assert raw.categories is not None
     codes = raw.values.astype(np.int64)
     items = [None if item == "" else item for item in raw.categories.tolist()]
-    if kind == "text" and all(isinstance(item, str | None) for item in items):
-        texts = np.empty(len(items) + 1, np.object_)
-        texts[:-1] = items
-        return Column(kind, texts[codes], known)
-    if kind == "label" and all(isinstance(item, str | None) for item in items):
-        known = codes >= 0 if known is None else known & (codes >= 0)
-        return Column(kind, np.maximum(codes, 0), known, categories=tuple(map(str, items)))
-    if kind == "bool":
-        truth = [item in _TRUE if item in _TRUE | _FALSE else None for item in items]
-        if all(value is not None or item is None for value, item in zip(truth, items, strict=True)):
-            return Column(kind, np.array([*map(bool, truth), False])[codes], known)
-    if kind == "date":
-        return Column(kind, np.array([*_days(name, items), 0], np.int64)[codes], known)
-    if kind in ("int", "float"):
-        return _of_numbers(name, items, codes, kind, known)
-    raise DataError(f"expected values of type {kind}", column=name)
-
-
-def _days(name: str, items: Sequence[object]) -> list[int]:
-    try:
-        return [0 if item is None else day_number(date.fromisoformat(str(item))) for item in items]
-    except ValueError:
-        raise DataError("expected dates such as 2025-06-30", column=name) from None
-
-
-def _of_numbers(
-    name: str, items: Sequence[object], codes: Ints, kind: Kind, known: Mask | None
-) -> Column:
-    read = int if kind == "int" else float
-    dtype = np.int64 if kind == "int" else np.float64
-    try:
-        numbers = np.array([0 if item is None else read(str(item)) for item in items] + [0], dtype)
-    except (ValueError, OverflowError):
-        raise DataError(f"expected values of type {kind}", column=name) from None
-    finite = np.isfinite(numbers)[codes]
+    read = _READERS.get(kind, _text)
+    found = [None if item is None else read(item) for item in items]
+    wrong = [item is not None and one is None for item, one in zip(items, found, strict=True)]
+    where = np.array([*wrong, False])[codes]
+    if where.any() or kind not in _EXPECTED:
+        raise _WrongError(_EXPECTED.get(kind, f"expected values of type {kind}"), where)
+    match kind:
+        case "text":
+            texts = np.empty(len(items) + 1, np.object_)
+            texts[:-1] = items
+            return Column(kind, texts[codes], known)
+        case "label":
+            known = codes >= 0 if known is None else known & (codes >= 0)
+            return Column(kind, np.maximum(codes, 0), known, categories=tuple(map(str, items)))
+    dtype = {"bool": np.bool_, "float": np.float64}.get(kind, np.int64)
+    values: NDArray[np.generic] = np.array([*(one or 0 for one in found), 0], dtype)
+    finite = np.isfinite(values.astype(np.float64))[codes]
     if not finite.all():
         known = finite if known is None else known & finite
-    return Column(kind, numbers[codes], known)
+    return Column(kind, values[codes], known)
+
+
+def _text(item: object) -> object:
+    return item if isinstance(item, str) else None
+
+
+def _truth(item: object) -> bool | None:
+    return item in _TRUE if item in _TRUE | _FALSE else None
+
+
+def _day(item: object) -> int | None:
+    try:
+        return day_number(date.fromisoformat(str(item)))
+    except ValueError:
+        return None
+
+
+def _int(item: object) -> int | None:
+    try:
+        return int(np.int64(int(str(item))))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _float(item: object) -> float | None:
+    try:
+        return float(str(item))
+    except ValueError:
+        return None
+
+
+_READERS: Mapping[str, Callable[[object], object]] = {
+    "bool": _truth,
+    "date": _day,
+    "int": _int,
+    "float": _float,
+}

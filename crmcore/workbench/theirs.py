@@ -129,15 +129,22 @@ def read_theirs(
     if "customer_id" not in raw:
         raise DataError("no customer ids", column="customer_id")
     ids = raw["customer_id"]
-    if ids.missing is not None or bad_ids(ids, "customer_id") is not None:
-        raise DataError("figures need a customer id in every row", column="customer_id")
+    for unusable in (ids.missing, bad_ids(ids, "customer_id")):
+        if unusable is not None:
+            raise _refused("figures need a customer id in every row", "customer_id", unusable)
     codes, distinct = code_ids(ids)
     if len(distinct) != len(codes):
-        raise DataError("a customer has several rows of figures", column="customer_id")
+        repeated = np.bincount(codes)[codes] > 1
+        raise _refused("a customer has several rows of figures", "customer_id", repeated)
     order = np.argsort(codes)
     return distinct, {
-        name: _figures(name, raw[name].take(order), field, zone) for name, field in fields.items()
+        name: _ordered(_figures(name, raw[name], field, zone), order)
+        for name, field in fields.items()
     }
+
+
+def _ordered(given: Figures, order: Ints) -> Figures:
+    return replace(given, values=given.values[order], known=given.known[order])
 
 
 def _figures(name: str, raw: Raw, field: FieldType, zone: Zone) -> Figures:
@@ -169,26 +176,34 @@ def _times_of(name: str, raw: Raw, field: FieldType, zone: Zone) -> Figures:
             values = zone.local_days(given) if raw.aware else given // DAY_US
         case ("coded", _):
             assert raw.categories is not None
-            read = [_time(name, item, field) for item in raw.categories.tolist()]
-            values = np.array([*read, 0], np.int64)[raw.values.astype(np.int64)]
+            read = [_time(item, field) for item in raw.categories.tolist()]
+            codes = raw.values.astype(np.int64)
+            wrong = known & np.array([*(one is None for one in read), False])[codes]
+            if wrong.any():
+                raise _unreadable(name, field, wrong)
+            values = np.array([*(one or 0 for one in read), 0], np.int64)[codes]
         case _ if known.any():
-            raise _unreadable(name, field)
+            raise _unreadable(name, field, known)
     return Figures(field.kind, np.where(known, values, 0), known)
 
 
-def _time(name: str, item: object, field: FieldType) -> int:
+def _time(item: object, field: FieldType) -> int | None:
+    """Return the moment or day that a text gives, ``None`` if it gives none."""
     try:
         moment = datetime.fromisoformat(str(item))
         return instant_us(moment) if field.kind == "instant" else _day(str(item))
     except (ValueError, DataError):
-        raise _unreadable(name, field) from None
+        return None
 
 
 def _day(text: str) -> int:
     return day_number(date.fromisoformat(text[:10]))
 
 
-def _unreadable(name: str, field: FieldType, where: Mask | None = None) -> DataError:
-    count = None if where is None else int(np.count_nonzero(where))
-    positions = () if where is None else np.flatnonzero(where)[:5].tolist()
-    return DataError(f"expected {field.kind}", column=name, count=count, positions=positions)
+def _unreadable(name: str, field: FieldType, where: Mask) -> DataError:
+    return _refused(f"expected {field.kind}", name, where)
+
+
+def _refused(message: str, name: str, where: Mask) -> DataError:
+    found = np.flatnonzero(where)
+    return DataError(message, column=name, count=len(found), positions=found[:5].tolist())

@@ -362,6 +362,12 @@ def test_no_change_told(language: str) -> None:
         assert ("Nothing changed" in text) or ("nothing changed" in text) or ("没有变化" in text)
 
 
+@pytest.mark.parametrize("voice", ["staff", "customer"])
+def test_a_change_until_the_last_day_of_the_calendar(voice: Any) -> None:
+    text = change_of(OLD, to=date(9999, 12, 31)).text(voice=voice)
+    assert " to 9999-12-31" in text.partition("\n")[0]
+
+
 def test_a_change_as_plain_data() -> None:
     plain = json.loads(json.dumps(change_of(OLD).to_dict()))
     assert [part["cause"] for part in plain["parts"]] == list(CAUSES)

@@ -164,6 +164,37 @@ def test_a_reader_who_leaves_is_no_error() -> None:
         assert started.wait() == 0
 
 
+def left_at_once(*argv: object) -> tuple[int, bytes]:
+    """Run a command whose reader leaves before anything is printed."""
+    command = [sys.executable, "-m", "crmcore", *map(str, argv)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
+        assert started.stdout is not None
+        assert started.stderr is not None
+        started.stdout.close()
+        said = started.stderr.read()
+        return started.wait(), said
+
+
+def test_a_reader_of_tables_who_leaves_is_no_error(orders: Path, tmp_path: Path) -> None:
+    file, page = tmp_path / "scores.csv", tmp_path / "shop.html"
+    assert left_at_once("check", "classic") == (0, b"")
+    assert left_at_once("explain", orders, *CLASSIC, "--customer", "C-1") == (0, b"")
+    assert left_at_once("score", orders, *CLASSIC, "--out", file) == (0, b"")
+    assert rows_of(file.read_text("utf-8"))[1] == SCORED[1]
+    assert left_at_once("demo", "--customers", 300, "--out", page) == (0, b"")
+    assert page.is_file()
+
+
+def test_a_reader_of_the_summary_may_leave_and_the_rows_are_written(orders: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "crmcore", "score", str(orders), *CLASSIC, "--format", "csv"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=writer, check=False)
+    os.close(writer)
+    assert done.returncode == 0
+    assert rows_of(done.stdout.decode())[1] == SCORED[1]
+
+
 def process(*argv: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "crmcore", *argv],
@@ -365,6 +396,55 @@ def test_a_place_that_cannot_be_written_ends_with_2(run: Run, orders: Path, out:
     assert err.startswith("crmcore: --out: ")
 
 
+@pytest.mark.parametrize("which", ["orders.csv", "customers.csv", "p.json", "s.json", "link.csv"])
+def test_a_file_that_is_read_is_not_overwritten(
+    run: Run, orders: Path, customers: Path, tmp_path: Path, which: str
+) -> None:
+    policy, source = written(tmp_path / "p.json", "{}"), written(tmp_path / "s.json", "{}")
+    (tmp_path / "link.csv").symlink_to(orders)
+    (tmp_path / "folder").mkdir()
+    before = {file: file.read_bytes() for file in (orders, customers, policy, source)}
+    status, out, err = run(
+        *("score", orders, "--policy", policy, *AS_OF, "--customers", customers),
+        *("--source", source, "--out", tmp_path / "folder" / ".." / which),
+    )
+    assert (status, out) == (2, "")
+    assert "this file is read" in err
+    assert {file: file.read_bytes() for file in before} == before
+
+
+def test_a_bad_value_of_a_customer_names_the_file_and_the_rows(
+    run: Run, orders: Path, customers: Path
+) -> None:
+    customers.write_text(CUSTOMERS.replace("C-4,true", "C-4,Y"), "utf-8")
+    status, out, err = run("score", orders, *CLASSIC, "--customers", customers)
+    assert (status, out) == (4, "")
+    assert err == (
+        f"crmcore: {customers}: expected true or false, yes or no, 1 or 0 (column 'blocked'); "
+        "rows: 1; first at row 2, not counting the header\n"
+    )
+
+
+def test_one_row_and_one_customer(run: Run, tmp_path: Path) -> None:
+    head = "order_id,customer_id,placed_at,amount\n"
+    file = written(tmp_path / "x.csv", head + "1,17,2025-12-01,5\n")
+    people = written(tmp_path / "people.csv", "customer_id\n17\n")
+    _, out, _ = run("score", file, *CLASSIC, "--customers", people)
+    assert "x.csv: 1 row, 1 kept" in out
+    assert "people.csv: 1 row, 1 customer\n" in out
+    assert "First 1 of 1 customer\n" in out
+    theirs = written(tmp_path / "theirs.csv", "customer_id,sale_count\n17,1\n")
+    _, out, _ = run("reconcile", file, *CLASSIC, "--against", theirs)
+    assert "1 customer here, 1 there" in out
+
+
+def test_semicolons_separate_fields(run: Run, tmp_path: Path) -> None:
+    file = written(tmp_path / "orders.csv", ORDERS.replace(",", ";"))
+    status, out, _ = run("score", file, *CLASSIC, "--format", "csv")
+    assert status == 0
+    assert rows_of(out)[1] == SCORED[1]
+
+
 def test_a_wrong_source_ends_with_3(run: Run, orders: Path, tmp_path: Path) -> None:
     source = written(tmp_path / "source.toml", 'zoen = "UTC"\n')
     status, _, err = run("score", orders, *CLASSIC, "--source", source)
@@ -382,7 +462,7 @@ def test_a_wrong_source_ends_with_3(run: Run, orders: Path, tmp_path: Path) -> N
         ("none.csv", None, "no such file"),
         ("empty.csv", b"", "empty"),
         ("torn.csv", b"order_id,amount\n1\n", "fields"),
-        ("latin.csv", "order_id,café\n1,é\n".encode("latin-1"), "cannot be read"),
+        ("latin.csv", "order_id,café\n1,é\n".encode("latin-1"), "is not UTF-8 text"),
         ("torn.csv.gz", b"no gzip", "cannot be read"),
         ("torn.parquet", b"no parquet", "cannot be read"),
         ("x.xlsx", b"", "unknown type of file"),
@@ -552,6 +632,17 @@ def test_their_figures_are_compared(run: Run, orders: Path, tmp_path: Path) -> N
     assert status == 1
     assert json.loads(out)["differing"] == 1
     assert run("reconcile", orders, *CLASSIC, "--against", theirs, "--format", "csv")[0] == 2
+
+
+def test_readings_wrap_where_there_is_little_room(
+    run: Run, orders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    theirs = written(tmp_path / "theirs.csv", "customer_id,mean_sale\nC-1,1500.00\nC-4,1950.00\n")
+    _, out, _ = run("reconcile", orders, *CLASSIC, "--against", theirs)
+    found = out.partition("What would explain them")[2]
+    assert "…" not in found
+    assert {"the", "sum", "instead", "of", "mean"} <= set(found.split())
 
 
 def test_figures_without_a_fact_end_with_4(run: Run, orders: Path, tmp_path: Path) -> None:

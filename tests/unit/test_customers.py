@@ -219,6 +219,32 @@ def test_attributes_of_another_type_are_refused(kind: Any, values: list[object])
         attribute(kind, values)
 
 
+@pytest.mark.parametrize(
+    ("kind", "values", "expected", "positions"),
+    [
+        ("bool", ["Y", "true", "", "N", "Y"], "true or false, yes or no, 1 or 0", (0, 3, 4)),
+        ("bool", [1, 0, 2, 0, 3], "true or false, yes or no, 1 or 0", (2, 4)),
+        ("date", ["2025-06-30", "30.06.2025", None, "", "x"], "dates such as", (1, 4)),
+        ("int", ["1", "1.5", "2", "", "99999999999999999999"], "whole numbers", (1, 4)),
+        ("int", [1.5, 2.0, np.nan, 2.5, 3.0], "whole numbers", (0, 3)),
+        ("float", ["1.5", "one", "", "2", "3"], "expected numbers", (1,)),
+        ("text", [7, "a", None, "b", "c"], "expected text", (0,)),
+    ],
+)
+def test_bad_attributes_are_found_where_they_stand_in_the_rows_given(
+    kind: Any, values: list[object], expected: str, positions: tuple[int, ...]
+) -> None:
+    customers = CustomerTable.from_arrays({"customer_id": [9, 8, 7, 6, 5], "mark": values})
+    with refused(column="mark") as caught:
+        customers.column("mark", kind)
+    assert expected in str(caught.value)
+    assert (caught.value.count, caught.value.positions) == (len(positions), positions)
+    part = customers.take(np.arange(5), customers.ids)
+    with refused(column="mark") as caught:
+        part.column("mark", kind)
+    assert caught.value.positions == positions
+
+
 def test_attributes_that_no_table_has_are_missing() -> None:
     kinds = {"a": "bool", "b": "int", "c": "float", "d": "date", "e": "text", "f": "label"}
     asked = policy({}, attributes=kinds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
 import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -302,6 +303,30 @@ def test_text_files(tmp_path: Path, name: str) -> None:
     assert shown[-1] == (path.stat().st_size, path.stat().st_size)
 
 
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_other_signs_between_fields(tmp_path: Path, sign: str) -> None:
+    text = f'\ufeff"id, theirs"{sign}amount\n1{sign}"1,10"\n'
+    columns = read_file(written(tmp_path, "x.csv.gz", text))
+    assert list(columns) == ["id, theirs", "amount"]
+    assert objects(columns["amount"]) == ["1,10"]
+
+
+def test_commas_come_first_and_one_column_needs_none(tmp_path: Path) -> None:
+    assert list(read_file(written(tmp_path, "x.csv", "a;b,c|d\n1,2\n"))) == ["a;b", "c|d"]
+    assert list(read_file(written(tmp_path, "x.csv", "a\n1\n"))) == ["a"]
+    assert list(read_file(written(tmp_path, "x.tsv", "a;b\n1\n"))) == ["a;b"]
+
+
+def test_python_ends_well_after_a_file_was_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "x.csv", "a,b\n" + "1,2\n" * 50 + "1\n")
+    code = f"from crmcore.frames import read_file; read_file({str(path)!r})"
+    for _ in range(3):
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1  # not a signal
+        assert "first at: 50" in done.stderr
+
+
 def test_text_files_without_rows(tmp_path: Path) -> None:
     columns = read_file(written(tmp_path, "x.csv", "\ufeffid,amount\n"))
     assert (list(columns), len(columns["id"])) == (["id", "amount"], 0)
@@ -356,7 +381,7 @@ def test_broken_files(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     for before in (1, 100_000):
         path.write_bytes(b"a\n" + b"1\n" * before + b"\xff\xfe\n")
-        with pytest.raises(DataError, match="cannot be read"):
+        with pytest.raises(DataError, match="is not UTF-8 text; save it as UTF-8"):
             read_file(path)
     path = tmp_path / "x.csv.gz"
     path.write_bytes(gzip.compress(b"a\n" + b"1\n" * 10_000)[:-20])

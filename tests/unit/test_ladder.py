@@ -427,6 +427,28 @@ def test_figures_that_cannot_be_compared(theirs: Any, message: str) -> None:
         compare(ORDERS, theirs, POLICY, as_of=AS_OF)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "positions"),
+    [
+        ({"customer_id": ["C4", None, "C1", ""], "mean_sale": [1] * 4}, (1, 3)),
+        ({"customer_id": ["C4", "C1", "C2", "C4"], "mean_sale": [1] * 4}, (0, 3)),
+        ({"mean_sale": ["x", "2", "3", "4"]}, (0,)),
+        ({"mean_sale": [1.0, np.inf, 2.0, 3.0]}, (1,)),
+        ({"last_sale_on": ["2025-01-01", "", "yesterday", "2025-01-01"]}, (2,)),
+        ({"last_sale_on": [1, None, 3, None]}, (0, 2)),
+    ],
+)
+def test_bad_figures_are_found_where_they_stand_in_their_file(
+    theirs: dict[str, Any], positions: tuple[int, ...]
+) -> None:
+    column = "customer_id" if "customer_id" in theirs else next(iter(theirs))
+    given = {"customer_id": ["C4", "C3", "C2", "C1"], **theirs}
+    with pytest.raises(crm.DataError) as caught:
+        compare(ORDERS, given, POLICY, as_of=AS_OF)
+    assert caught.value.column == column
+    assert (caught.value.count, caught.value.positions) == (len(positions), positions)
+
+
 def found_by(
     rows: list[tuple[Any, ...]], policy: str, as_of: date, *more_columns: str, **theirs: Any
 ) -> list[str]:

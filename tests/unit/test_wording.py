@@ -360,6 +360,88 @@ def test_the_grade_is_not_told_where_the_class_says_otherwise() -> None:
     assert "Your next step" not in text
 
 
+def test_where_the_class_is_not_the_grade_the_change_of_the_class_is_told() -> None:
+    old = (5, "C2", "2020-01-01 10:00:00", "5.00", "paid", None)
+    no_order = explained(rows=[*ROWS, old], customer="C2")
+    assert no_order["class"].value == "no_order"
+    assert "  number of orders 1 instead of 0 → Dormant, no sale" in str(no_order)
+    # To the customer both are the same.
+    assert "Your next step" not in no_order.text(voice="customer")
+
+    refused = (5, "C2", "2025-02-03 10:00:00", "5.00", "refused", None)
+    no_sale = explained(rows=[*ROWS, refused], customer="C2")
+    assert no_sale["class"].value == "no_sale"
+    told = str(no_sale).partition("One step")[2]
+    assert told.startswith(" less, everything else as it is\n  number of orders 0 instead of 1 →")
+    assert "number of sales" not in told  # one sale without a day has no grade
+
+    people = crm.CustomerTable.from_arrays({"customer_id": ["C1", "C3"], "blocked": [1, 0]})
+    malicious = explained(customers=people)
+    assert malicious["class"].value == "malicious"
+    assert "  blocked no instead of yes → Silver" in str(malicious)
+    assert "→ Gold" not in str(malicious)
+    assert "Your next step" not in malicious.text(voice="customer")
+    never = explained(customers=people, customer="C3")
+    assert never["class"].value == "non_ordering"
+    assert "  orders ever 1 instead of 0 → Dormant, no order" in str(never)
+    assert "Your status would be taking a break" not in str(never)
+
+
+def test_a_change_to_the_same_words_is_not_told_to_the_customer() -> None:
+    rows = [(5, "C1", "2025-02-03 10:00:00", "5.00", "refused", None)]
+    found = explained(rows=rows)
+    assert (found["class"].value, found["class"].changes_to) == ("no_sale", "no_order")
+    text = found.text(voice="customer")
+    assert "Your status: taking a break" in text
+    assert "it becomes" not in text
+    assert "if nothing happens: Dormant, no order from 2026-02-04 on" in str(found)
+
+
+def test_no_past_day_is_a_next_step_for_the_customer() -> None:
+    rows = [
+        (1, "C1", "2024-10-02 10:00:00", "2000.00", "paid", None),
+    ]
+    found = explained(rows=rows)
+    assert "instead of 2024-10-02 →" in str(found)
+    steps = found.text(voice="customer").partition("Your next step")[2]
+    assert "With purchases 2 instead of 1" in steps
+    assert "last purchase" not in steps
+
+
+def test_one_day_and_no_value() -> None:
+    text = str(explained(rows=[(1, "C1", "2025-03-02 10:00:00", "50.00", "paid", None)]))
+    assert "in the band from 2025-03-01 on: 1 day after its first" in text
+    assert "if nothing happens: no value from 2026-03-03 on" in text
+    chinese = explained(rows=[(1, "C1", "2025-03-02 10:00:00", "50.00", "paid", None)])
+    assert "自 2026-03-03 起没有值" in chinese.text("zh-CN")
+    assert "距下一档差" in chinese.text("zh-CN")
+    assert "距上一档" not in chinese.text("zh-CN")
+
+
+@pytest.mark.parametrize("voice", ["staff", "customer"])
+def test_the_last_day_of_the_calendar_can_be_told(voice: Any) -> None:
+    orders = crm.OrderTable.from_rows(ROWS, SOURCE, columns=NAMES)
+    found = crm.evaluate(crm.load_policy("classic"), orders, as_of=date(9999, 12, 31))
+    assert found.explain("C1").text(voice=voice).startswith("As of 9999-12-31")
+
+
+@pytest.mark.parametrize("ids", [(10, 9, 2), ("10", "9", "A"), (None, None, None)])
+def test_orders_of_one_instant_stand_in_the_same_order_whatever_the_rows(ids: Any) -> None:
+    amounts = ("300.00", "200.00", "100.00")
+    rows = [(i, "C1", "2025-03-01", a) for i, a in zip(ids, amounts, strict=True)]
+    start = 1 if ids[0] is None else 0
+    names, given = NAMES[start:4], [row[start:] for row in rows]
+    policy, texts, found = crm.load_policy("classic"), set(), []
+    for some in (given, given[::-1], [given[1], given[0], given[2]]):
+        orders = crm.OrderTable.from_rows(some, SOURCE, columns=names)
+        found = list(crm.evaluate(policy, orders, as_of=date(2025, 4, 1)).explain("C1").orders)
+        texts.add(repr(found))
+    assert len(texts) == 1
+    assert [order.order_id for order in found] == ([2, 9, 10] if ids[0] == 10 else list(ids))
+    if ids[0] is None:
+        assert [str(order.amount) for order in found] == ["100.00", "200.00", "300.00"]
+
+
 # Plain data
 
 
