@@ -111,7 +111,7 @@ class BoundBands:
 
     def band_of(self, column: Column, row: int, moments: Moments, zone: Zone) -> Band | None:
         """Return where one row's value lies; ``None`` when it is missing."""
-        only = column.take(np.array([row]))
+        only = column if len(column) == 1 else column.take(np.array([row]))
         value = only[0]
         if value is None:
             return None

@@ -133,7 +133,9 @@ class Evaluation:
         return explain(
             Subject(
                 policy=self.policy,
-                columns={name: column.take(here) for name, column in self.columns.items()},
+                columns=self.columns
+                if len(self) == 1
+                else {name: column.take(here) for name, column in self.columns.items()},
                 orders=orders,
                 timing=Timing(
                     self.timing.zone, _pick(self.timing.now, row), _pick(self.timing.held, row)
