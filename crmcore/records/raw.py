@@ -222,7 +222,7 @@ def _floats(values: NDArray[np.generic]) -> Raw:
 
 def _bytes(name: str, values: NDArray[np.generic]) -> Raw:
     try:
-        return _text(np.strings.decode(values, "utf-8").tolist())  # type: ignore[arg-type]
+        return _text(np.strings.decode(values, "utf-8").tolist())  # type: ignore[arg-type]  # bytes
     except UnicodeDecodeError:
         raise DataError("bytes that are not UTF-8 text", column=name) from None
 
