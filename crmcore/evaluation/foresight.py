@@ -99,12 +99,14 @@ def _days(
     found += [_leaving(window, placed, today) for window in policy.windows.values()]
     for step in policy.steps:
         found.extend(_crossing(step, policy, _dates_of(step, policy, columns, placed, timing)))
+    is_held = policy.evaluation.every is not None
+    if is_held:
+        # The next evaluation is the first to see what happened since the last one.
+        found.append(np.array([today + 1]))
     days = np.unique(np.concatenate(found))
     days = days[(days > today) & (days < _LAST_DAY)]
-    if policy.evaluation.every is None or len(days) == 0:
-        return days
     # Held results change only with the next scheduled evaluation on or after the day.
-    return _scheduled(policy, days, timing)
+    return _scheduled(policy, days, timing) if is_held and len(days) else days
 
 
 def _leaving(window: Window, placed: Ints, today: int) -> Ints:

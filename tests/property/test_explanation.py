@@ -116,3 +116,13 @@ def one_unit_nearer(needed: Any, seen: Any) -> Any:
         unit = timedelta(1)
     nearer = needed - unit if needed > seen else needed + unit
     return None if (nearer > seen) != (needed > seen) or nearer == seen else nearer
+
+
+def test_who_is_new_is_graded_at_the_next_scheduled_evaluation() -> None:
+    yearly = {"every": "1 year", "anchor": date(2025, 1, 1)}
+    held = crm.load_policy({"extends": "classic", "name": "held", "evaluation": yearly})
+    source = crm.Source(zone="Asia/Shanghai", currency={"code": "CNY", "exponent": 2})
+    names = ("order_id", "customer_id", "placed_at", "amount")
+    orders = crm.OrderTable.from_rows([(1, "C1", "2025-03-01", "300.00")], source, columns=names)
+    found = crm.evaluate(held, orders, as_of=date(2025, 4, 1)).explain("C1")["class"]
+    assert (found.value, found.changes_on, found.changes_to) == ("new", date(2026, 1, 1), "bronze")
