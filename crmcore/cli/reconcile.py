@@ -26,8 +26,8 @@ from crmcore.records.orders import OrderTable
 from crmcore.records.raw import Raw
 from crmcore.records.source import Source
 from crmcore.wording import Catalogue, Message
-from crmcore.workbench import Comparison, Ladder, Reading, compare, other_sources
-from crmcore.workbench import reconcile as ladder_of
+from crmcore.workbench.reconciling import Comparison, Ladder, Reading, compare, other_sources
+from crmcore.workbench.reconciling import reconcile as ladder_of
 
 if TYPE_CHECKING:
     from rich.console import Console

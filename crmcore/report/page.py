@@ -25,7 +25,7 @@ from crmcore.report.figures import Figures, figures_of
 from crmcore.report.people import Person, telling_people
 from crmcore.report.tables import EdgeTable, edge_tables
 from crmcore.wording import Catalogue, Message
-from crmcore.workbench import Ladder, reconcile
+from crmcore.workbench.reconciling import Ladder, reconcile
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -19,7 +19,7 @@ from pages import ROOT, differences, parts, table
 
 from crmcore import OrderTable, evaluate, load_policy, load_source
 from crmcore.frames import read_file
-from crmcore.workbench import Ladder, reconcile
+from crmcore.workbench.reconciling import Ladder, reconcile
 
 EXAMPLE = ROOT / "docs/examples/online-retail"
 PAGE = (ROOT / "docs/online-retail.md").read_text("utf-8")

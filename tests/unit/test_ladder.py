@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 import crmcore as crm
 from crmcore.wording import Catalogue
 from crmcore.wording.catalogue import LANGUAGES
-from crmcore.workbench import Ladder, Reading, compare, other_sources, reconcile
-from crmcore.workbench.readings import other_readings
+from crmcore.workbench.reconciling import Ladder, Reading, compare, other_sources, reconcile
+from crmcore.workbench.reconciling.readings import other_readings
 
 CNY = {"code": "CNY", "exponent": 2}
 NAMES = ("order_id", "customer_id", "placed_at", "amount", "status", "returns_order_id", "version")

@@ -18,7 +18,7 @@ from crmcore.records.intake import LeftOut, Month
 from crmcore.records.orders import RETURN, UNLINKED, WITHDRAWN, OrderTable
 from crmcore.records.source import STATUSES
 from crmcore.timing import Timing
-from crmcore.workbench.steps import (
+from crmcore.workbench.reconciling.steps import (
     Step,
     StepKind,
     figures_of,

@@ -19,8 +19,8 @@ from crmcore.records.ids import Id, Ids, find_ids, unite
 from crmcore.records.orders import OrderTable
 from crmcore.records.raw import RawValues
 from crmcore.wording import Message
-from crmcore.workbench.readings import Setting, other_readings
-from crmcore.workbench.theirs import Figures, read_theirs
+from crmcore.workbench.reconciling.readings import Setting, other_readings
+from crmcore.workbench.reconciling.theirs import Figures, read_theirs
 
 __all__ = ["Comparison", "Example", "FactComparison", "Reading", "compare"]
 
