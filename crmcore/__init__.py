@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from crmcore import presets
     from crmcore.columns import Column
+    from crmcore.conditions import FieldType, Rule, Truth, compile_condition
     from crmcore.errors import (
         CrmcoreError,
         DataError,
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
     from crmcore.records.source import Source, load_source
     from crmcore.scoring import Scorer
     from crmcore.wording import Catalogue, load_catalogue
+    from crmcore.workbench.checking import CheckReport, PolicyFinding, check
+    from crmcore.workbench.diffing import PolicyDiff, diff
+    from crmcore.workbench.fitting import fit, fit_facts
+    from crmcore.workbench.testing import TestFileError, TestReport, run_tests
 
 __version__ = "0.1.0"
 
@@ -51,6 +56,7 @@ _HOME = {
     "Change": "crmcore.evaluation",
     "Coded": "crmcore.records.raw",
     "Column": "crmcore.columns",
+    "CheckReport": "crmcore.workbench.checking",
     "CrmcoreError": "crmcore.errors",
     "Customer": "crmcore.records.models",
     "CustomerTable": "crmcore.records.customers",
@@ -58,6 +64,7 @@ _HOME = {
     "Evaluation": "crmcore.evaluation",
     "Explanation": "crmcore.evaluation",
     "FactTable": "crmcore.facts",
+    "FieldType": "crmcore.conditions",
     "Finding": "crmcore.findings",
     "IdentityMap": "crmcore.records.identity",
     "MissingExtraError": "crmcore.errors",
@@ -65,28 +72,41 @@ _HOME = {
     "OrderLine": "crmcore.records.models",
     "OrderTable": "crmcore.records.orders",
     "Policy": "crmcore.policy",
+    "PolicyDiff": "crmcore.workbench.diffing",
     "PolicyError": "crmcore.errors",
+    "PolicyFinding": "crmcore.workbench.checking",
     "Problem": "crmcore.errors",
     "Rates": "crmcore.money",
+    "Rule": "crmcore.conditions",
     "Scorer": "crmcore.scoring",
     "Source": "crmcore.records.source",
     "SourceError": "crmcore.errors",
+    "TestFileError": "crmcore.workbench.testing",
+    "TestReport": "crmcore.workbench.testing",
+    "Truth": "crmcore.conditions",
     "UnknownCustomerError": "crmcore.errors",
+    "check": "crmcore.workbench.checking",
+    "compile_condition": "crmcore.conditions",
+    "diff": "crmcore.workbench.diffing",
     "evaluate": "crmcore.evaluation",
     "evaluate_customer": "crmcore.evaluation",
     "evaluate_facts": "crmcore.evaluation",
     "explain_change": "crmcore.evaluation",
+    "fit": "crmcore.workbench.fitting",
+    "fit_facts": "crmcore.workbench.fitting",
     "link_returns": "crmcore.records.linking",
     "load_catalogue": "crmcore.wording",
     "load_policy": "crmcore.policy",
     "load_source": "crmcore.records.source",
     "presets": "crmcore.presets",
+    "run_tests": "crmcore.workbench.testing",
 }
 
 __all__ = [
     "Catalogue",
     "Change",
     "Coded",
+    "CheckReport",
     "Column",
     "CrmcoreError",
     "Customer",
@@ -95,6 +115,7 @@ __all__ = [
     "Evaluation",
     "Explanation",
     "FactTable",
+    "FieldType",
     "Finding",
     "IdentityMap",
     "MissingExtraError",
@@ -102,22 +123,34 @@ __all__ = [
     "OrderLine",
     "OrderTable",
     "Policy",
+    "PolicyDiff",
     "PolicyError",
+    "PolicyFinding",
     "Problem",
     "Rates",
+    "Rule",
     "Scorer",
     "Source",
     "SourceError",
+    "TestFileError",
+    "TestReport",
+    "Truth",
     "UnknownCustomerError",
+    "check",
+    "compile_condition",
+    "diff",
     "evaluate",
     "evaluate_customer",
     "evaluate_facts",
     "explain_change",
+    "fit",
+    "fit_facts",
     "link_returns",
     "load_catalogue",
     "load_policy",
     "load_source",
     "presets",
+    "run_tests",
 ]
 
 

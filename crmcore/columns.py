@@ -96,7 +96,7 @@ class Column:
         """Return all values as Python objects, ``None`` where not known."""
         return list(self)
 
-    def take(self, rows: NDArray[np.integer] | Mask) -> Column:
+    def take(self, rows: NDArray[np.integer] | Mask | slice) -> Column:
         """Return the rows asked for, in that order."""
         return Column(
             self.kind,

@@ -5,8 +5,11 @@ Messages never carry personal data: they name columns, row positions, reasons an
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from textwrap import wrap
+from typing import Final
 
 __all__ = [
     "CrmcoreError",
@@ -17,6 +20,13 @@ __all__ = [
     "SourceError",
     "UnknownCustomerError",
 ]
+
+_WIDTH: Final = 100
+_ROOM: Final = _WIDTH - 9  # beside the number of the line and a mark of what is cut off
+_MAX_TOLD: Final = 20
+_MAX_PATH: Final = 200
+_MAX_SHOWN: Final = 600
+_MAX_SOURCE: Final = 1_000
 
 
 class CrmcoreError(Exception):
@@ -37,6 +47,9 @@ class CrmcoreError(Exception):
 class Problem:
     """One thing that is wrong in a policy or source file.
 
+    As text it has the line with a caret under what is meant, where that is known. Characters that
+    could steer a terminal are escaped there; as data (`to_dict`) everything is as it was given.
+
     Parameters
     ----------
     code
@@ -47,13 +60,25 @@ class Problem:
         Dotted path inside the document, such as ``"scores.recency_points.within.2"``.
     given, allowed, suggestion
         What stands there, what may stand there, and the nearest known name, where they apply.
-    file, line, column
-        Where the text stands, where that is known. Lines and columns count from 1.
+    file, line, column, end_column
+        Where the text stands, where that is known. Lines and columns (of characters) count from
+        1; `end_column` is the first column after it, on the same line.
+    source
+        The line of text.
+    span
+        For what is wrong inside a text such as a condition: the positions in it (from 0) of the
+        first character concerned and of the first after it.
 
     Examples
     --------
     >>> print(Problem("unknown_name", "no such fact", path="grade.score", suggestion="score"))
     grade.score: no such fact (did you mean 'score'?) [unknown_name]
+    >>> place = {"file": "shop.toml", "line": 7, "column": 9, "end_column": 16}
+    >>> line = "score = 'scroe'"
+    >>> print(Problem("unknown_name", "no such score", "grade.score", source=line, **place))
+    shop.toml:7:9: grade.score: no such score [unknown_name]
+        7 | score = 'scroe'
+          |         ^^^^^^^
     """
 
     code: str
@@ -65,29 +90,79 @@ class Problem:
     file: str | None = None
     line: int | None = None
     column: int | None = None
+    end_column: int | None = None
+    source: str | None = None
+    span: tuple[int, int] | None = None
 
     def __str__(self) -> str:
-        where = ":".join(str(p) for p in (self.file, self.line, self.column) if p is not None)
-        head = " ".join(p for p in (where, self.path) if p)
-        text = f"{head}: {self.message}" if head else self.message
-        if self.given is not None:
-            text += f"; given {self.given}"
+        if self.source is None or self.line is None or self.column is None:
+            return self._without_line()
+        text, indent, marks = _excerpt(self.source, self.column, self.end_column)
+        head = self._head(is_given_seen=self._is_given_seen())
+        lines = [f"{head} [{self.code}]", f"{self.line:>5} | {text}".rstrip()]
+        hint = f" did you mean '{_shown(self.suggestion)}'?" if self.suggestion else ""
+        lines.append(f"{'':5} | {' ' * indent}{'^' * marks}{hint}")
         if self.allowed is not None:
-            text += f"; allowed: {self.allowed}"
+            first, later = f"{'':5} = allowed: ", f"{'':5}   "
+            lines += wrap(
+                _shown(self.allowed), _WIDTH, initial_indent=first, subsequent_indent=later
+            )
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return it as plain values, for tools: every part by its name, None where it has none.
+
+        A `source` of more than 1,000 characters is left out.
+
+        Examples
+        --------
+        >>> found = Problem("unknown_key", "no such key", "windws", line=3).to_dict()
+        >>> found["path"], found["line"], found["source"]
+        ('windws', 3, None)
+        """
+        parts = {part.name: getattr(self, part.name) for part in fields(self)}
+        source = self.source if len(self.source or "") <= _MAX_SOURCE else None
+        return {**parts, "source": source, "span": list(self.span) if self.span else None}
+
+    def _without_line(self) -> str:
+        text = self._head(is_given_seen=False)
+        if self.allowed is not None:
+            text += f"; allowed: {_shown(self.allowed)}"
         if self.suggestion is not None:
-            text += f" (did you mean {self.suggestion!r}?)"
+            text += f" (did you mean '{_shown(self.suggestion)}'?)"
         return f"{text} [{self.code}]"
+
+    def _head(self, *, is_given_seen: bool) -> str:
+        parts = [self._where(), _shown(self.path, _MAX_PATH), _shown(self.message)]
+        text = ": ".join(part for part in parts if part)
+        if self.span is not None and self.source is None:
+            text += f" (at character {self.span[0] + 1})"
+        return text if self.given is None or is_given_seen else f"{text}; given {_shown(self.given)}"
+
+    def _where(self) -> str:
+        if self.file is None:
+            words = (("line", self.line), ("column", self.column))
+            return ", ".join(f"{word} {at}" for word, at in words if at is not None)
+        parts = (_shown(self.file), self.line, self.column)
+        return ":".join(str(part) for part in parts if part is not None)
+
+    def _is_given_seen(self) -> bool:
+        """Whether what is marked in the line shows what was given."""
+        marked = (self.source or "")[(self.column or 1) - 1 : (self.end_column or 1) - 1]
+        return self.span is not None or (self.given or "").strip("'\"") in marked
 
 
 class PolicyError(CrmcoreError, ValueError):
     """A policy was refused; `problems` lists everything that is wrong with it.
+
+    As text it tells the first 20 problems.
 
     Examples
     --------
     >>> error = PolicyError([Problem("unknown_key", "no such key", path="windws")])
     >>> print(error)
     1 problem in the policy
-      windws: no such key [unknown_key]
+    windws: no such key [unknown_key]
     """
 
     subject = "policy"
@@ -98,8 +173,11 @@ class PolicyError(CrmcoreError, ValueError):
 
     def __str__(self) -> str:
         count = len(self.problems)
-        head = f"{count} problem{'' if count == 1 else 's'} in the {self.subject}"
-        return "\n".join([head, *(f"  {problem}" for problem in self.problems)])
+        told = [str(problem) for problem in self.problems[:_MAX_TOLD]]
+        if count > _MAX_TOLD:
+            told.append(f"… and {count - _MAX_TOLD:,} more")
+        head = f"{count:,} problem{'' if count == 1 else 's'} in the {self.subject}"
+        return "\n".join([head, *told])
 
 
 class SourceError(PolicyError):
@@ -109,7 +187,7 @@ class SourceError(PolicyError):
     --------
     >>> print(SourceError([Problem("unknown_key", "no such key", path="colums")]))
     1 problem in the source
-      colums: no such key [unknown_key]
+    colums: no such key [unknown_key]
     """
 
     subject = "source"
@@ -201,3 +279,50 @@ class MissingExtraError(CrmcoreError, ImportError):
 
 def _missing_extra(package: str, extra: str) -> MissingExtraError:
     return MissingExtraError(package, extra=extra)
+
+
+def _shown(text: str, most: int = _MAX_SHOWN) -> str:
+    """Return a text for people: shortened, and with nothing in it that steers a terminal."""
+    cut = text if len(text) <= most else text[: most - 1] + "…"
+    return "".join(map(_letter, cut))
+
+
+def _letter(letter: str) -> str:
+    """Return how a character is shown: control and bidirectional ones by their escape."""
+    return letter if letter.isprintable() else repr(letter)[1:-1]
+
+
+def _cell(letter: str) -> tuple[str, int]:
+    """Return how a character of a line is shown, and how many columns that takes."""
+    if letter == "\t":
+        return " " * 4, 4
+    if unicodedata.combining(letter):
+        return letter, 0
+    shown = _letter(letter)
+    return shown, 2 if unicodedata.east_asian_width(letter) in "WF" else len(shown)
+
+
+def _excerpt(source: str, column: int, end_column: int | None) -> tuple[str, int, int]:
+    """Return what is shown of a line, the columns before what is marked, and how many are marked.
+
+    Of a long line a part is shown, with what is marked beginning in its first third.
+    """
+    start = min(column - 1, len(source))
+    fits = len(source) <= _ROOM and sum(_cell(one)[1] for one in source) <= _ROOM
+    first = 0 if fits else start
+    room = _ROOM // 3
+    while first and (room := room - _cell(source[first - 1])[1]) >= 0:
+        first -= 1
+    text = "…" if first else ""
+    places = [len(text)]  # the column of each character shown, and of the end
+    for letter in source[first : first + _ROOM]:
+        shown, width = _cell(letter)
+        if places[-1] + width > _ROOM:
+            break
+        text += shown
+        places.append(places[-1] + width)
+    if first + len(places) <= len(source):
+        text += "…"
+    indent = places[start - first]
+    end = min(max(end_column or 0, column) - 1 - first, len(places) - 1)
+    return text, indent, max(1, places[end] - indent)

@@ -9,23 +9,63 @@ from crmcore.records.intake import Intake
 
 __all__ = ["Finding", "findings_of_intake"]
 
+# One, and several.
 _TEXTS = {
-    "scheme_condition_not_met": "ordering customers, fewer than the scheme is meant for",
-    "as_known_now": "the data does not record what was known when: shown as known now",
-    "orders_after_as_of": "orders and returns after the moment asked for, not counted",
-    "unlinked_returns": "returns that name no order, taken off the customer's total",
-    "customers_not_registered": "customers with orders but without a customer record",
-    "ids_of_different_kinds": "customers: orders and customers have ids of different kinds",
-    "ambiguous_time": "times that a clock change makes ambiguous, read as the earlier",
-    "nonexistent_time": "times that a clock change skipped, moved forward",
-    "anonymous": "rows without customer, in the shop's totals only",
-    "zero_amount": "orders of amount zero, which are no sales",
-    "return_link_not_found": "returns that name an order which the customer does not have",
-    "no_line_id": "lines without line id: repeated lines cannot be seen",
-    "no_order_id": "rows without order id: repeated rows cannot be seen",
-    "excluded": "rows excluded by the source",
-    "quarantined": "rows set aside",
-    "collapsed": "repeated rows counted once",
+    "scheme_condition_not_met": (
+        "ordering customer, fewer than the scheme is meant for",
+        "ordering customers, fewer than the scheme is meant for",
+    ),
+    "as_known_now": (
+        "row without a record of what was known when: shown as known now",
+        "rows without a record of what was known when: shown as known now",
+    ),
+    "orders_after_as_of": (
+        "order or return after the moment asked for, not counted",
+        "orders and returns after the moment asked for, not counted",
+    ),
+    "unlinked_returns": (
+        "return that names no order, taken off the customer's total",
+        "returns that name no order, taken off the customer's total",
+    ),
+    "customers_not_registered": (
+        "customer with orders but without a customer record",
+        "customers with orders but without a customer record",
+    ),
+    "ids_of_different_kinds": (
+        "customer: orders and customers have ids of different kinds",
+        "customers: orders and customers have ids of different kinds",
+    ),
+    "ambiguous_time": (
+        "time that a clock change makes ambiguous, read as the earlier",
+        "times that a clock change makes ambiguous, read as the earlier",
+    ),
+    "nonexistent_time": (
+        "time that a clock change skipped, moved forward",
+        "times that a clock change skipped, moved forward",
+    ),
+    "anonymous": (
+        "row without customer, in the shop's totals only",
+        "rows without customer, in the shop's totals only",
+    ),
+    "zero_amount": (
+        "order of amount zero, which is no sale",
+        "orders of amount zero, which are no sales",
+    ),
+    "return_link_not_found": (
+        "return that names an order which the customer does not have",
+        "returns that name an order which the customer does not have",
+    ),
+    "no_line_id": (
+        "line without line id: repeated lines cannot be seen",
+        "lines without line id: repeated lines cannot be seen",
+    ),
+    "no_order_id": (
+        "row without order id: repeated rows cannot be seen",
+        "rows without order id: repeated rows cannot be seen",
+    ),
+    "excluded": ("row excluded by the source", "rows excluded by the source"),
+    "quarantined": ("row set aside", "rows set aside"),
+    "collapsed": ("repeated row counted once", "repeated rows counted once"),
 }
 
 
@@ -53,7 +93,8 @@ class Finding:
     reason: str | None = None
 
     def __str__(self) -> str:
-        text = f"{self.count:,} {_TEXTS.get(self.code, self.code.replace('_', ' '))}"
+        one, several = _TEXTS.get(self.code, (self.code.replace("_", " "),) * 2)
+        text = f"{self.count:,} {one if self.count == 1 else several}"
         return text if self.reason is None else f"{text}: {self.reason}"
 
 

@@ -233,6 +233,20 @@ def policies(draw: st.DrawFn, as_of: date) -> dict[str, Any]:
     return document
 
 
+NESTED = (
+    {"from": [[1, 1], [2, 2], [3, 3], [4, 4], [6, 5]]},
+    {"from": [[2, 2], [3, 5]], "below": 1},
+    {"from": [[1, 4]], "missing": 1},
+)
+
+
+@st.composite
+def nested_bands(draw: st.DrawFn) -> dict[str, Any]:
+    """Bands of their own for each points that recency may have, and for 0, should it have that."""
+    tables = {points: draw(st.sampled_from(NESTED)) for points in "01345"}
+    return {"fact": "sale_count", "inside": "recency_points", "by": tables}
+
+
 OPTIONAL_COLUMNS = (
     "status",
     "returns_order_id",
@@ -282,4 +296,6 @@ def cases(draw: st.DrawFn) -> Case:
         ]
     known_at = draw(st.none() | instants(as_of)) if "known_at" in columns else None
     last = draw(st.none() | instants(as_of))
+    if draw(st.integers(0, 3)) == 0:
+        policy["scores"]["frequency_points"] = draw(nested_bands())
     return Case(policy, rows, columns, by_line, customers, as_of, known_at, last)

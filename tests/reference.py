@@ -8,6 +8,7 @@ fractions, instants are aware and in UTC, and a missing value is ``None``.
 from __future__ import annotations
 
 import calendar
+import json
 import math
 import re
 from collections import Counter, defaultdict
@@ -718,15 +719,15 @@ def fact(policy: Spec, name: str, spec: Spec, snap: Snapshot, customer: Value) -
 def meets(condition: str, item: Item, policy: Spec, snap: Snapshot) -> bool:
     """Whether an item is one of those the fact is about; unknown is no."""
 
-    def lookup(name: str) -> Operand:
+    def lookup(name: str) -> Value:
         if name == "as_of":
-            return Operand(snap.moment)
+            return snap.moment
         name = {"product_id": "product", "amount": "value"}.get(name, name)
         if name not in item.fields:
             raise PolicyError(f"no such field: {name}")
-        return Operand(item.fields[name], minor_scale(policy) if name == "value" else None)
+        return in_major(item.fields[name], policy) if name == "value" else item.fields[name]
 
-    return truth(parse(condition), lookup) is True
+    return truth(parse(condition), Asking(lookup, policy["zone"])) is True
 
 
 def field_of(spec: Spec) -> str:
@@ -869,11 +870,11 @@ def is_money(spec: Spec) -> bool:
     )
 
 
-def minor_scale(policy: Spec) -> int:
-    """How many minor units make one major unit."""
+def in_major(minor: Value, policy: Spec) -> Fraction | None:
+    """Minor units as major units, exactly."""
     currency = policy.get("currency")
     exponent = currency.get("exponent", 2) if isinstance(currency, Mapping) else 2
-    return int(10**exponent)
+    return None if minor is None else Fraction(minor) / 10**exponent
 
 
 # --- conditions ---------------------------------------------------------------------------------
@@ -882,25 +883,24 @@ Node = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class Operand:
-    """A value in a comparison; money has its scale; a literal takes the unit of the other side."""
+class Label:
+    """A label of a scale: it compares by its place among the others."""
 
-    value: Value
-    scale: int | None = None
-    literal: bool = False
+    text: str
+    scale: tuple[str, ...]
 
 
 TOKEN = re.compile(
     r"""\s*(?:
-    (?P<instant>\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:?\d\d))
-  | (?P<date>\d{4}-\d\d-\d\d)
-  | (?P<number>-?\d+(?:\.\d+)?)
-  | (?P<text>"(?:[^"\\]|\\.)*"|'[^']*')
-  | (?P<word>[A-Za-z_][A-Za-z0-9_:.]*)
-  | (?P<mark>==|!=|<=|>=|<|>|\(|\)|\[|\]|,)
+    (?P<number>\d+(?:\.\d+)?)
+  | (?P<text>"(?:[^"\\]|\\.)*")
+  | (?P<word>(?:tag:)?[A-Za-z_][A-Za-z0-9_]*)
+  | (?P<mark>==|!=|<=|>=|[-<>()\[\],:+*])
     )""",
     re.VERBOSE,
 )
+CALLS = {"divide", "days_between", "shift_days", "shift_months", "band", "case"}
+SIGNS = ("==", "!=", "<=", ">=", "<", ">")
 
 
 def tokens(text: str) -> list[tuple[str, str]]:
@@ -917,7 +917,7 @@ def tokens(text: str) -> list[tuple[str, str]]:
 
 
 class Parser:
-    """Recursive descent: or, and, not, comparison, operand."""
+    """Recursive descent: or, and, not, test, sum, product, primary."""
 
     def __init__(self, text: str) -> None:
         self.left = tokens(text)
@@ -955,16 +955,18 @@ class Parser:
         return node
 
     def negation(self) -> Node:
-        return ("not", self.negation()) if self.accept("not") else self.comparison()
+        return ("not", self.negation()) if self.accept("not") else self.test()
 
-    def comparison(self) -> Node:
-        node = self.operand()
-        if sign := self.accept("==", "!=", "<=", ">=", "<", ">"):
-            return ("compare", sign, node, self.operand())
+    def test(self) -> Node:
+        node = self.sum()
+        if sign := self.accept(*SIGNS):
+            return ("compare", sign, node, self.sum())
         if self.accept("between"):
-            low = self.operand()
+            above = self.edge_word("above")
+            low = ("compare", ">" if above else ">=", node, self.sum())
             self.expect("and")
-            return ("and", ("compare", ">=", node, low), ("compare", "<=", node, self.operand()))
+            below = self.edge_word("below")
+            return ("and", low, ("compare", "<" if below else "<=", node, self.sum()))
         if self.accept("is"):
             known = ("known", node)
             if self.accept("unknown"):
@@ -978,34 +980,76 @@ class Parser:
             return ("not", self.among(node))
         return node
 
+    def edge_word(self, word: str) -> bool:
+        """The word above or below, unless it is the name of a field."""
+        follows, mark = self.left[min(1, len(self.left) - 1)]
+        begins_value = follows in ("number", "text") or mark in ("(", "-")
+        begins_value |= follows == "word" and mark not in ("and", "or")
+        return begins_value and self.accept(word) is not None
+
     def among(self, node: Node) -> Node:
         """x in [a, b] is x == a or x == b."""
         self.expect("[")
-        found: Node = ("compare", "==", node, self.operand())
+        found: Node = ("compare", "==", node, self.primary())
         while self.accept(","):
-            found = ("or", found, ("compare", "==", node, self.operand()))
+            found = ("or", found, ("compare", "==", node, self.primary()))
         self.expect("]")
         return found
 
-    def operand(self) -> Node:
+    def sum(self) -> Node:
+        node = self.product()
+        while sign := self.accept("+", "-"):
+            node = (sign, node, self.product())
+        return node
+
+    def product(self) -> Node:
+        node = self.primary()
+        while self.accept("*"):
+            node = ("*", node, self.primary())
+        return node
+
+    def primary(self) -> Node:
         if self.accept("("):
             node = self.either()
             self.expect(")")
             return node
+        if self.accept("-"):
+            node = self.primary()
+            if node[0] != "literal" or not isinstance(node[1], Fraction):
+                raise PolicyError("a minus stands before numbers only")
+            return ("literal", -node[1])
         kind, word = self.left.pop(0)
-        if kind == "word":
-            return ("literal", word == "true") if word in ("true", "false") else ("field", word)
-        if kind not in LITERALS:
+        if kind == "number":
+            return ("literal", Fraction(word))
+        if kind == "text":
+            return ("literal", json.loads(word))
+        if kind != "word":
             raise PolicyError(f"not understood: {word!r}")
-        return ("literal", LITERALS[kind](word))
+        if word in CALLS and self.left[0][1] == "(":
+            return self.call(word)
+        return ("literal", word == "true") if word in ("true", "false") else ("field", word)
 
-
-LITERALS: dict[str, Callable[[str], Value]] = {
-    "instant": datetime.fromisoformat,
-    "date": date.fromisoformat,
-    "number": Fraction,
-    "text": lambda word: re.sub(r"\\(.)", r"\1", word[1:-1]) if word[0] == '"' else word[1:-1],
-}
+    def call(self, name: str) -> Node:
+        """A function and what it is given; rows are pairs of what stands before and after ':'."""
+        self.expect("(")
+        given: list[Node] = []
+        rows: list[tuple[Node, Node]] = []
+        otherwise: Node = ("literal", None)
+        while True:
+            if self.accept("else"):
+                self.expect(":")
+                otherwise = self.either()
+            elif self.accept("unknown"):
+                given.append(("literal", None))
+            else:
+                node = self.either()
+                if self.accept(":"):
+                    rows.append((node, self.either()))
+                else:
+                    given.append(node)
+            if not self.accept(","):
+                self.expect(")")
+                return (name, *given, rows, otherwise)
 
 
 @cache
@@ -1014,26 +1058,36 @@ def parse(text: str) -> Node:
     return Parser(text).whole()
 
 
-Lookup = Callable[[str], Operand]
+@dataclass(frozen=True)
+class Asking:
+    """Where a condition finds its values: a name gives a value, None where it is not known.
+
+    Whole numbers are ints, money a Fraction of major units, other exact numbers Fractions too,
+    floats floats. `scales` has the labels of each field that has an order of them.
+    """
+
+    value: Callable[[str], Value]
+    zone: str = "UTC"
+    scales: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def truth(node: Node, lookup: Lookup) -> Truth:
+def truth(node: Node, asking: Asking) -> Truth:
     """True, false or unknown (None), after Kleene."""
     kind: str = node[0]
     if kind == "not":
-        inner = truth(node[1], lookup)
+        inner = truth(node[1], asking)
         return None if inner is None else not inner
     if kind in ("and", "or"):
-        sides = (truth(node[1], lookup), truth(node[2], lookup))
+        sides = (truth(node[1], asking), truth(node[2], asking))
         decisive = kind == "or"
         if decisive in sides:
             return decisive
         return None if None in sides else not decisive
     if kind == "known":
-        return operand(node[1], lookup).value is not None
+        return valued(node[1], asking) is not None
     if kind == "compare":
-        return compare(node[1], operand(node[2], lookup), operand(node[3], lookup))
-    value = operand(node, lookup).value
+        return compare(node[1], valued(node[2], asking), valued(node[3], asking))
+    value = valued(node, asking)
     if value is None:
         return None
     if not isinstance(value, bool):
@@ -1041,20 +1095,114 @@ def truth(node: Node, lookup: Lookup) -> Truth:
     return value
 
 
-def operand(node: Node, lookup: Lookup) -> Operand:
-    """The value of one side of a comparison."""
+def valued(node: Node, asking: Asking) -> Value:
+    """The value of an expression, None when it is unknown."""
+    match node:
+        case ("field", name):
+            value = clean(asking.value(name))
+            return Fraction(value) if isinstance(value, Decimal) else on_scale(value, node, asking)
+        case ("literal", value):
+            return value
+        case ("+" | "-" | "*" as sign, left, right):
+            return calculate(sign, valued(left, asking), valued(right, asking))
+        case ("divide", x, y, z, [], _):
+            return divide(*(valued(part, asking) for part in (x, y, z)))
+        case ("days_between", start, end, [], _):
+            first, last = (day_of(valued(part, asking), asking.zone) for part in (start, end))
+            return None if first is None or last is None else (last - first).days
+        case ("shift_days" | "shift_months" as name, day, count, [], _):
+            start, number = day_of(valued(day, asking), asking.zone), valued(count, asking)
+            return None if start is None or number is None else shifted(name, start, int(number))
+        case ("band", x, edges, otherwise):
+            return points(valued(x, asking), edges, otherwise, asking)
+        case ("case", rows, otherwise):
+            for condition, value in rows:
+                if truth(condition, asking) is True:
+                    return on_scale(valued(value, asking), node, asking)
+            return on_scale(valued(otherwise, asking), node, asking)
+    return truth(node, asking)
+
+
+def on_scale(value: Value, node: Node, asking: Asking) -> Value:
+    """A label that is text yet, with the scale of the field or of the values of the case."""
+    scale = scale_of(node, asking)
+    return Label(value, scale) if isinstance(value, str) and scale else value
+
+
+def scale_of(node: Node, asking: Asking) -> tuple[str, ...] | None:
+    """The labels of a field, lowest first; of a case those of its values."""
     if node[0] == "field":
-        return lookup(node[1])
-    if node[0] == "literal":
-        return Operand(node[1], literal=True)
-    return Operand(truth(node, lookup))
-
-
-def compare(sign: str, left: Operand, right: Operand) -> Truth:
-    """A comparison; unknown when a side is missing."""
-    if left.value is None or right.value is None:
+        return asking.scales.get(node[1])
+    if node[0] != "case":
         return None
-    a, b = in_unit_of(left, right), in_unit_of(right, left)
+    _, rows, otherwise = node
+    values = [*(value for _, value in rows), otherwise]
+    return next((found for value in values if (found := scale_of(value, asking))), None)
+
+
+def calculate(sign: str, a: Value, b: Value) -> Value:
+    """A sum, difference or product; a float that is not finite is unknown."""
+    if a is None or b is None:
+        return None
+    a, b = alike(a, b), alike(b, a)
+    if kind_of(a) != "number" or kind_of(b) != "number":
+        raise PolicyError("only numbers are calculated with")
+    return finite(a + b if sign == "+" else a - b if sign == "-" else a * b)
+
+
+def divide(x: Value, y: Value, z: Value) -> Value:
+    """x / y; z where y is known and zero, whatever x is."""
+    if y is None:
+        return None
+    if y == 0:
+        return z if z is None or not isinstance(y, float) else float(z)
+    if x is None:
+        return None
+    if isinstance(x, float) or isinstance(y, float):
+        return finite(float(x) / float(y))
+    return Fraction(x) / Fraction(y)
+
+
+def finite(value: Value) -> Value:
+    """The number, None where it is infinite or not a number."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def day_of(value: Value, zone: str) -> date | None:
+    """A date as it is, the local day of an instant, the date that a text says."""
+    if isinstance(value, datetime):
+        return local_day(value, zone)
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+def shifted(name: str, day: date, count: int) -> date | None:
+    """The day so many days or months later; None outside the calendar."""
+    try:
+        if name == "shift_days":
+            return day + timedelta(days=count)
+        return month_shift(day, count)
+    except (OverflowError, ValueError):
+        return None
+
+
+def points(
+    value: Value, edges: Sequence[tuple[Node, Node]], otherwise: Node, asking: Asking
+) -> Value:
+    """The points of the greatest edge that is not above the value."""
+    if value is None:
+        return None
+    found = otherwise
+    for edge, its_points in edges:
+        if compare(">=", value, valued(edge, asking)):
+            found = its_points
+    return valued(found, asking)
+
+
+def compare(sign: str, left: Value, right: Value) -> Truth:
+    """A comparison; unknown when a side is missing."""
+    if left is None or right is None:
+        return None
+    a, b = alike(left, right), alike(right, left)
     if kind_of(a) != kind_of(b) or (kind_of(a) in ("truth", "other") and sign not in ("==", "!=")):
         raise PolicyError(f"{kind_of(a)} {sign} {kind_of(b)} has no meaning")
     answers: dict[str, bool] = {"==": a == b, "!=": a != b}
@@ -1063,20 +1211,21 @@ def compare(sign: str, left: Operand, right: Operand) -> Truth:
     return answers[sign]
 
 
-def in_unit_of(mine: Operand, other: Operand) -> Value:
-    """A literal in the unit and kind of the other side; everything else as it is."""
-    value = mine.value
-    if isinstance(value, Decimal):
-        value = Fraction(value)
-    if not mine.literal:
-        return value
-    if other.scale is not None:
-        return Fraction(value) * other.scale
-    if isinstance(other.value, float) and isinstance(value, Fraction):
-        return float(value)
-    if isinstance(value, str) and isinstance(other.value, date):
-        return type(other.value).fromisoformat(value)
-    return value
+def alike(mine: Value, other: Value) -> Value:
+    """A value in the kind of the other side, where it is written as text or exactly."""
+    if isinstance(mine, Label):
+        return mine.scale.index(mine.text)
+    if isinstance(mine, (int, Fraction)) and isinstance(other, float):
+        return mine if isinstance(mine, bool) else float(mine)
+    if not isinstance(mine, str):
+        return mine
+    if isinstance(other, Label):
+        return other.scale.index(mine)
+    if isinstance(other, datetime):
+        return in_utc(datetime.fromisoformat(mine))
+    if isinstance(other, date):
+        return date.fromisoformat(mine)
+    return Fraction(mine) if isinstance(other, Fraction) else mine
 
 
 def kind_of(value: Value) -> str:
@@ -1119,15 +1268,23 @@ class Case:
         spec = self.fact_spec(name)
         return self.held if spec is not None and "in" in spec else self.live
 
-    def lookup(self, name: str) -> Operand:
+    def lookup(self, name: str) -> Value:
         """A field of a condition or a score."""
         if name == "as_of":
-            return Operand(self.live.moment)
+            return self.live.moment
         if name == "last_evaluated_at":
-            return Operand(self.last_evaluated_at)
-        spec = self.fact_spec(name)
-        scale = minor_scale(self.policy) if spec is not None and is_money(spec) else None
-        return Operand(self.answer(name), scale)
+            return self.last_evaluated_at
+        spec, value = self.fact_spec(name), self.answer(name)
+        if spec is not None and is_money(spec):
+            return in_major(value, self.policy)
+        return value
+
+    @property
+    def asking(self) -> Asking:
+        """What conditions ask."""
+        grades = self.policy.get("grade", {}).get("from", ())
+        scales = {"grade": tuple(label for _, label in grades)}
+        return Asking(self.lookup, self.policy["zone"], scales)
 
     def answer(self, name: str) -> Value:
         """The value of a fact, score, grade, table or attribute, computed once."""
@@ -1164,10 +1321,15 @@ class Case:
             return digits[0] * 100 + digits[1] * 10 + digits[2]
         name = spec.get("fact") or spec.get("score")
         given = self.lookup(str(name))
-        if given.value is None:
+        if "inside" in spec:
+            outer = self.answer(spec["inside"])
+            if outer is None:
+                return None
+            spec = spec["by"][str(outer)]
+        if given is None:
             return spec.get("missing")
         if "within" in spec:
-            return self.within(spec["within"], given.value, self.snapshot_of(str(name)).today)
+            return self.within(spec["within"], given, self.snapshot_of(str(name)).today)
         return banded(spec, given)
 
     def within(self, rows: Sequence[Sequence[Value]], value: Value, today: date) -> Value:
@@ -1183,7 +1345,7 @@ class Case:
         """The label of the first row that holds."""
         unknown = table.get("unknown", "skip")
         for condition, label in table["first"]:
-            holds = truth(parse(condition), self.lookup)
+            holds = truth(parse(condition), self.asking)
             if holds:
                 return self.label(label)
             if holds is None and unknown == "error":
@@ -1200,11 +1362,11 @@ class Case:
 TABLES = ("class", "segment", "stage")
 
 
-def banded(spec: Spec, given: Operand) -> Value:
+def banded(spec: Spec, given: Value) -> Value:
     """The points of the highest edge that is not above the value."""
     found = spec.get("below")
     for edge, points in spec["from"]:
-        if compare(">=", given, Operand(Fraction(str(edge)), literal=True)):
+        if compare(">=", given, Fraction(str(edge))):
             found = points
     return found
 

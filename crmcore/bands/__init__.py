@@ -9,5 +9,16 @@ from __future__ import annotations
 
 from crmcore.bands.bound import Band, BoundBands
 from crmcore.bands.nodes import Edge, Identifier, LabelBands, PointBands, Points
+from crmcore.bands.quantiles import Best, quantile_bands
 
-__all__ = ["Band", "BoundBands", "Edge", "Identifier", "LabelBands", "PointBands", "Points"]
+__all__ = [
+    "Band",
+    "Best",
+    "BoundBands",
+    "Edge",
+    "Identifier",
+    "LabelBands",
+    "PointBands",
+    "Points",
+    "quantile_bands",
+]

@@ -84,10 +84,14 @@ class BoundBands:
     scale: int = 1
 
     @property
+    def points(self) -> frozenset[int]:
+        """The points (or label codes) there are, those of a missing value among them."""
+        return frozenset(outcome for outcome in self.outcomes if outcome is not None)
+
+    @property
     def range(self) -> tuple[int, int]:
-        """The least and the greatest of the points (or label codes) there are."""
-        given = [outcome for outcome in self.outcomes if outcome is not None]
-        return min(given), max(given)
+        """The least and the greatest of them."""
+        return min(self.points), max(self.points)
 
     def apply(self, column: Column, moments: Moments, zone: Zone) -> Column:
         """Return the points or labels of a column.

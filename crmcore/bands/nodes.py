@@ -118,6 +118,11 @@ class PointBands(BaseModel):
         outcomes = (self.below, *(points for _, points in self.from_), self.missing)
         return _bind_from(self.from_, kind, exponent, outcomes, path)
 
+    def unordered(self, path: str = "") -> list[Problem]:
+        """Return the edges that do not grow, which is wrong whatever is banded."""
+        problems = _unordered([edge for edge, _ in self.from_ or ()], f"{path}.from")
+        return problems + _unordered_spans([span for span, _ in self.within or ()], path)
+
     def _clash(self, path: str) -> Problem | None:
         if (self.from_ is None) == (self.within is None):
             given = "neither" if self.from_ is None else "both"
@@ -157,6 +162,10 @@ class LabelBands(BaseModel):
         below = () if self.below is None else (self.below,)
         return tuple(dict.fromkeys((*below, *(label for _, label in self.from_))))
 
+    def unordered(self, path: str = "") -> list[Problem]:
+        """Return the edges that do not grow, which is wrong whatever is banded."""
+        return _unordered([edge for edge, _ in self.from_], f"{path}.from")
+
     def bind(
         self, kind: Kind, *, exponent: int = 0, path: str = ""
     ) -> tuple[BoundBands | None, list[Problem]]:
@@ -174,22 +183,26 @@ def _bind_within(
     if kind not in ("date", "instant"):
         message = f"'within' is for dates and instants, and this is {_A[kind]}: use 'from'"
         return None, [Problem("type_mismatch", message, f"{path}.within")]
-    problems = [
-        Problem(
-            "not_ascending",
-            "spans grow from row to row, whatever the month's length",
-            f"{path}.within.{at}.0",
-            given=f"{after} after {before}",
-        )
-        for at, ((before, _), (after, _)) in enumerate(pairwise(rows), start=1)
-        if not _is_shorter(before, after)
-    ]
+    problems = _unordered_spans([span for span, _ in rows], path)
     if problems:
         return None, problems
     ascending = list(reversed(rows))
     outcomes = (None, *(points for _, points in ascending), missing)
     none = np.array([], np.int64)
     return BoundBands(kind, 0, none, tuple(span for span, _ in ascending), outcomes), []
+
+
+def _unordered_spans(spans: Sequence[Span], path: str) -> list[Problem]:
+    return [
+        Problem(
+            "not_ascending",
+            "spans grow from row to row, whatever the month's length",
+            f"{path}.within.{at}.0",
+            given=f"{after} after {before}",
+        )
+        for at, (before, after) in enumerate(pairwise(spans), start=1)
+        if not _is_shorter(before, after)
+    ]
 
 
 def _is_shorter(before: Span, after: Span) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Literal, Self
 
@@ -27,6 +28,7 @@ from crmcore.columns import Ints
 __all__ = ["EvaluationCalendar", "Window"]
 
 _PERIOD_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class Window(BaseModel):
@@ -92,7 +94,7 @@ class Window(BaseModel):
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         table = handler.resolve_ref_schema(handler(schema))
-        return {"anyOf": [{"type": "string", "examples": ["1 year"]}, table]}
+        return {"anyOf": [table["properties"]["tiles"], table]}
 
     def bounds(self, moments: Moments, zone: Zone) -> tuple[Ints, Ints]:
         """Return the first and the last instant of the window, for each moment.
@@ -155,7 +157,7 @@ class EvaluationCalendar(BaseModel):
     @field_validator("anchor", mode="before")
     @classmethod
     def _a_date(cls, value: object) -> object:
-        if isinstance(value, str):
+        if isinstance(value, str) and _DATE.fullmatch(value):  # Python reads other spellings too
             return date.fromisoformat(value)
         if value is not None and type(value) is not date:
             raise ValueError("write a date, such as 2024-01-01")

@@ -71,12 +71,58 @@ examples:
       --against theirs.csv"""
 
 _CHECK: Final = """\
-Load a policy and say everything that is wrong with it, or what it does. Findings, such as a
-grade that no total can reach, end with exit status 1."""
+Load a policy and say everything that is wrong with it, or what it does. Errors and warnings,
+such as a grade that nobody can reach, end with exit status 1; notes do not."""
 _CHECK_MORE: Final = """\
 examples:
   crmcore check shop.toml
-  crmcore check classic"""
+  crmcore check shop.toml --format markdown"""
+
+
+_TEST: Final = """\
+Run the tests of a policy: cases of customers with what the policy is to make of them, in files
+beside it (shop.test.toml and shop.*.test.toml beside shop.toml). Ends with exit status 1 when a
+case fails, when less is covered than asked for, or when changes go unnoticed; 5 without tests."""
+_TEST_MORE: Final = """\
+P may be a test file itself: then the policy it names, or stands beside, is tested with it.
+
+examples:
+  crmcore test shop.toml
+  crmcore test shop.toml --coverage --fail-under 100
+  crmcore test shop.toml --generate > shop.generated.test.toml
+  crmcore test shop.toml --mutate
+  crmcore test next.toml shop.test.toml"""
+
+
+_FIT: Final = """\
+Measure the quantiles of a policy on a file of orders, and write the policy with numbers in their
+place. From then on equal customers get equal points, whoever else there is."""
+_FIT_MORE: Final = """\
+A score to be fitted says quantiles = 5 (2 to 10) in place of edges. Without --out the policy goes
+to standard output.
+
+examples:
+  crmcore fit orders.csv --policy recipe.toml --as-of 2025-12-31 --out shop.toml"""
+
+
+_DIFF: Final = """\
+What is otherwise in policy Q than in P: place by place; for each decision a customer who shows
+it, or that there is none; and, given orders or facts, who moves from which class to which. Ends
+with exit status 1 when anything decides otherwise."""
+_DIFF_MORE: Final = """\
+A policy may be named as it is in git: main:shop.toml, HEAD~1:policies/shop.toml.
+
+examples:
+  crmcore diff classic shop.toml
+  crmcore diff main:shop.toml shop.toml --orders orders.csv --as-of 2025-12-31
+  crmcore diff main:shop.toml shop.toml --facts facts.csv --format markdown"""
+
+_FACTS: Final = """\
+Write the facts of customers to a small file that a proposal can carry: ids become running
+numbers in random order, and personal attributes stay away. `crmcore diff --facts` reads it."""
+_FACTS_MORE: Final = """\
+examples:
+  crmcore facts orders.csv --policy shop.toml --as-of 2025-12-31 --out facts.csv --sample 2000"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -96,6 +142,11 @@ def parser() -> argparse.ArgumentParser:
     text = "the ladder from raw rows to net sales"
     _reconcile(command("reconcile", text, _RECONCILE, _RECONCILE_MORE))
     _check(command("check", "what a policy does, and what is wrong", _CHECK, _CHECK_MORE))
+    _test(command("test", "run the tests of a policy", _TEST, _TEST_MORE))
+    text = "measure quantiles once and freeze them as numbers"
+    _fit(command("fit", text, _FIT, _FIT_MORE))
+    _diff(command("diff", "what changes from one policy to another", _DIFF, _DIFF_MORE))
+    _facts(command("facts", "facts without the ids, for a proposal to carry", _FACTS, _FACTS_MORE))
     preset = command("preset", "the policies that come with crmcore", "Policies to start from.")
     _preset(preset.add_subparsers(dest="action", required=True, metavar="ACTION"))
     text = "Print the JSON Schema of policy or source files, for editors and other checkers."
@@ -179,6 +230,61 @@ def _reconcile(one: argparse.ArgumentParser) -> None:
 
 def _check(one: argparse.ArgumentParser) -> None:
     one.add_argument("policy", metavar="P", help="a policy file, or the name of a preset")
+    one.add_argument("--format", choices=["json", "markdown"], help="write the findings as data")
+
+
+def _test(one: argparse.ArgumentParser) -> None:
+    one.add_argument("policy", metavar="P", help="a policy file, a preset, or a test file")
+    one.add_argument("tests", metavar="TESTS", nargs="*", help="test files, instead of its own")
+    one.add_argument(
+        "--coverage", action="store_true", help="which rows, conditions and edges no case reaches"
+    )
+    one.add_argument(
+        "--fail-under", metavar="N", type=_percent, help="the least coverage that will do, percent"
+    )
+    one.add_argument(
+        "--generate",
+        action="store_true",
+        help="write cases for what no case reaches, with --mutate also for what none notices",
+    )
+    one.add_argument(
+        "--mutate", action="store_true", help="change the policy and list what no case notices"
+    )
+    one.add_argument("--format", choices=["json", "markdown"], help="write data, not tables")
+
+
+def _fit(one: argparse.ArgumentParser) -> None:
+    _add_orders(one)
+    one.add_argument("--as-of", metavar="D", type=_moment, required=True, help=_DAY)
+    _add_data(one)
+    one.add_argument("--out", metavar="F", help="write the policy to a file: .toml")
+
+
+def _diff(one: argparse.ArgumentParser) -> None:
+    one.add_argument("before", metavar="P", help="a policy: a file, REF:FILE in git, or a preset")
+    one.add_argument("after", metavar="Q", help="the policy it is compared with")
+    data = one.add_mutually_exclusive_group()
+    data.add_argument("--orders", metavar="F", help="a file of orders: who moves")
+    data.add_argument("--facts", metavar="F", help="a file of facts in their place")
+    one.add_argument("--as-of", metavar="D", type=_moment, help=_DAY)
+    _add_data(one)
+    one.add_argument(
+        "--list", metavar="N", type=_whole, default=0, help="name up to N of those who move"
+    )
+    one.add_argument(
+        "--format", choices=["json", "markdown"], help="write data, or a comment for a proposal"
+    )
+
+
+def _facts(one: argparse.ArgumentParser) -> None:
+    _add_orders(one)
+    one.add_argument("--as-of", metavar="D", type=_moment, required=True, help=_DAY)
+    _add_data(one)
+    one.add_argument("--out", metavar="F", required=True, help="the file to write: .csv")
+    one.add_argument("--sample", metavar="N", type=_positive, help="draw N customers at random")
+    one.add_argument(
+        "--key", metavar="TEXT", help="a secret, for the same numbers again; random by default"
+    )
 
 
 def _preset(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -250,6 +356,28 @@ def _pair(text: str) -> tuple[str, str]:
     if not (name and sign and theirs):
         raise argparse.ArgumentTypeError(f"write NAME=THEIRS, such as amount=total, not {text!r}")
     return name, theirs
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("a whole number")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("a whole number from 1 on")
+    return int(text)
+
+
+def _percent(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 100:
+        raise argparse.ArgumentTypeError("a number from 0 to 100")
+    return number
 
 
 def _count(text: str) -> int:

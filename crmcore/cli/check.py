@@ -1,31 +1,46 @@
-"""The command `check`: what a policy does, and what in it can never happen."""
+"""The command `check`: what a policy does, and what in it is surely not meant."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from crmcore.cli.inputs import policy_named
-from crmcore.cli.reach import unreached
+from crmcore.cli.rows import markdown
 from crmcore.cli.statuses import FINDINGS, FINE
 from crmcore.cli.terminal import console_on, heading, plain
 from crmcore.conditions import to_text
 from crmcore.facts import Fact
 from crmcore.policy import Policy
-from crmcore.scoring import BandStep, Step, SumStep
+from crmcore.scoring import BandStep, NestedStep, Step, SumStep
 from crmcore.segments import TableStep
+from crmcore.workbench.checking import CheckReport, Shown
+from crmcore.workbench.checking import check as check_policy
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = ["check"]
 
+_TITLES: Final = {"error": "Errors", "warning": "Warnings", "note": "Notes"}
+
 
 def check(arguments: argparse.Namespace) -> int:
-    """Load a policy, sum it up, and report what can never happen in it."""
+    """Load a policy, sum it up, and report what is wrong in it."""
     policy = policy_named(arguments.policy)
+    report = check_policy(policy)
+    status = FINDINGS if report else FINE
+    if arguments.format == "json":
+        print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+        return status
+    if arguments.format == "markdown":
+        cells = ([one.severity, one.path, one.message, one.code] for one in report.findings)
+        for line in markdown(["severity", "where", "what", "code"], cells):
+            print(line)
+        return status
     console = console_on(sys.stdout)
     console.print(f"Policy {policy.name} is in order", style="bold")
     _print_basics(console, policy)
@@ -33,14 +48,34 @@ def check(arguments: argparse.Namespace) -> int:
     heading(console, "Decisions")
     for step in policy.steps:
         console.print(f"  {step.name}: {_decision(step)}", soft_wrap=True)
-    findings = list(unreached(policy))
-    if not findings:
+    _print_findings(console, report)
+    return status
+
+
+def _print_findings(console: Console, report: CheckReport) -> None:
+    if not report.findings:
         console.print("\nNo findings.")
-        return FINE
-    heading(console, "Findings")
-    for finding in findings:
-        console.print(f"  - {finding}", soft_wrap=True)
-    return FINDINGS
+        return
+    for severity, title in _TITLES.items():
+        found = [one for one in report.findings if one.severity == severity]
+        if found:
+            heading(console, title)
+        for one in found:
+            console.print(f"  - {one.path}: {one.message} [{one.code}]", soft_wrap=True)
+            for shown in one.shown if severity != "note" else ():
+                console.print(f"      {_customer(shown, report)}", soft_wrap=True)
+
+
+def _customer(shown: Shown, report: CheckReport) -> str:
+    """Return a customer's facts and decisions on one line, personal ones left out."""
+    fields = report.policy.fields
+    facts = [
+        f"{name} {plain(value)}"
+        for name, value in shown.customer.items()
+        if value is not None and not fields[name].personal
+    ]
+    given = [f"{name} {plain(value)}" for name, value in shown.result.items()]
+    return f"{', '.join(facts)} → {', '.join(given)}"
 
 
 def _print_basics(console: Console, policy: Policy) -> None:
@@ -84,6 +119,9 @@ def _decision(step: Step) -> str:
         case BandStep():
             outcomes = ", ".join(_outcomes(step))
             return f"bands of {step.source}: {outcomes}"
+        case NestedStep():
+            points = ", ".join(map(str, sorted(step.points)))
+            return f"bands of {step.source} inside {step.inside}: {points}"
         case SumStep():
             parts = " + ".join(f"{weight} × {name}" for name, weight in step.weights)
             return f"{parts}, from {step.range[0]:,} to {step.range[1]:,}"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from crmcore import presets
 from crmcore.calendars import moments, to_datetime
+from crmcore.cli.fromgit import is_in_git, policy_in_git
 from crmcore.cli.statuses import UsageError
 from crmcore.cli.terminal import progress, working
 from crmcore.conditions import nearest
@@ -26,6 +27,7 @@ from crmcore.records.source import Columns, Source, load_source
 __all__ = [
     "Inputs",
     "about",
+    "place_of",
     "policy_named",
     "read_columns",
     "read_inputs",
@@ -80,20 +82,35 @@ class Inputs:
 
 
 def policy_named(name: str) -> Policy:
-    """Return the policy of a file or a preset; raises `PolicyError` with every problem."""
+    """Return the policy of a file, of a file at a commit, or a preset.
+
+    Raises
+    ------
+    PolicyError
+        With every problem.
+    UsageError
+        Git has no such file.
+    """
+    if is_in_git(name):
+        return policy_in_git(name)
+    return load_policy(place_of(name))
+
+
+def place_of(name: str) -> str | Path:
+    """Return the file that a name on the command line means, or the name of a preset."""
     is_file = Path(name).suffix or Path(name).exists() or len(Path(name).parts) > 1
-    return load_policy(Path(name) if is_file and name not in presets.names() else name)
+    return Path(name) if is_file and name not in presets.names() else name
 
 
-def read_inputs(arguments: argparse.Namespace) -> Inputs:
-    """Read what the arguments name.
+def read_inputs(arguments: argparse.Namespace, policy: Policy | None = None) -> Inputs:
+    """Read what the arguments name; the policy too, unless it is given.
 
     Raises
     ------
     PolicyError, SourceError, DataError
         What was refused, with the name of the file.
     """
-    policy = policy_named(arguments.policy)
+    policy = policy or policy_named(arguments.policy)
     source = source_named(arguments, policy)
     orders = read_orders(arguments.orders, source)
     customers = None

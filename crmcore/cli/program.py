@@ -85,6 +85,14 @@ def _run(arguments: argparse.Namespace) -> int:
             from crmcore.cli.reconcile import reconcile as command
         case "check":
             from crmcore.cli.check import check as command
+        case "test":
+            from crmcore.cli.test import test as command
+        case "fit":
+            from crmcore.cli.fit import fit as command
+        case "diff":
+            from crmcore.cli.diff import diff as command
+        case "facts":
+            from crmcore.cli.facts import facts as command
         case "preset":
             from crmcore.cli.documents import preset as command
         case _:

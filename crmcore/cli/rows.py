@@ -48,11 +48,13 @@ def columns_of(result: Evaluation) -> dict[str, Column]:
     return found | {name: result.columns[name] for name in result.policy.facts}
 
 
-def check_path(name: str, inputs: Iterable[str | None]) -> None:
+def check_path(
+    name: str, inputs: Iterable[str | None], suffixes: tuple[str, ...] = _SUFFIXES
+) -> None:
     """Refuse a place to write to before any work is done, such as one of the files read."""
     path = Path(name)
-    if not path.name.lower().endswith(_SUFFIXES):
-        raise UsageError(f"--out: {name}: the name must end in {', '.join(_SUFFIXES)}")
+    if not path.name.lower().endswith(suffixes):
+        raise UsageError(f"--out: {name}: the name must end in {', '.join(suffixes)}")
     if path.is_dir() or not path.parent.is_dir():
         raise UsageError(f"--out: {name}: there is no folder to write this file to")
     if path.exists() and any(one and Path(one).exists() and path.samefile(one) for one in inputs):

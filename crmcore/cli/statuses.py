@@ -6,13 +6,23 @@ from typing import Final
 
 from crmcore.errors import CrmcoreError
 
-__all__ = ["DATA", "FINDINGS", "FINE", "INTERRUPTED", "POLICY", "USAGE", "UsageError"]
+__all__ = [
+    "DATA",
+    "FINDINGS",
+    "FINE",
+    "INTERRUPTED",
+    "NO_TESTS",
+    "POLICY",
+    "USAGE",
+    "UsageError",
+]
 
 FINE: Final = 0
 FINDINGS: Final = 1
 USAGE: Final = 2
 POLICY: Final = 3
 DATA: Final = 4
+NO_TESTS: Final = 5
 INTERRUPTED: Final = 130
 
 

@@ -7,10 +7,11 @@ Nothing is coerced silently, and every mistake is reported, not the first only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
+from crmcore.calendars import Zone
 from crmcore.columns import Value
 from crmcore.conditions import bound as typed
 from crmcore.conditions import tree
@@ -19,31 +20,30 @@ from crmcore.conditions.bound import (
     BoundBetween,
     BoundCompare,
     BoundConstant,
+    BoundField,
     BoundIn,
     BoundKnown,
+    BoundLiteral,
     BoundNot,
     BoundPair,
     BoundTerms,
+    BoundValue,
 )
-from crmcore.conditions.literals import (
-    Edge,
-    FieldType,
-    RefusedLiteralError,
-    Suggestions,
-    a_field,
-    convert,
-)
-from crmcore.conditions.printer import operand_text, to_text
-from crmcore.conditions.tree import ComparisonOp, Condition, LiteralValue, Operand
+from crmcore.conditions.expressions import Values, alike
+from crmcore.conditions.literals import Edge, Suggestions
+from crmcore.conditions.lookup import Lookup
+from crmcore.conditions.printer import to_text
+from crmcore.conditions.tree import ComparisonOp, Condition, Operand
+from crmcore.conditions.types import FieldType, a_field
 from crmcore.errors import Problem
 
 __all__ = ["GIVEN", "bind"]
 
 GIVEN: Final[Mapping[str, FieldType]] = {
-    "as_of": FieldType("instant"),
+    "as_of": FieldType("instant", nullable=False),
     "last_evaluated_at": FieldType("instant"),
 }
-"""Names every condition may use beside the fields."""
+"""Names that conditions about customers may use beside the fields."""
 
 _MIRRORED: Final[Mapping[ComparisonOp, ComparisonOp]] = {
     "==": "==",
@@ -56,11 +56,19 @@ _MIRRORED: Final[Mapping[ComparisonOp, ComparisonOp]] = {
 _INTEGERS: Final = frozenset(["int", "money", "date", "instant"])
 
 
+_LOW: Final[Mapping[str, ComparisonOp]] = {"both": ">=", "low": ">=", "high": ">", "neither": ">"}
+_HIGH: Final[Mapping[str, ComparisonOp]] = {"both": "<=", "low": "<", "high": "<=", "neither": "<"}
+_NO_FIELD: Final = "this is the same for everybody: a field is needed"
+
+
 def bind(
     condition: Condition,
     fields: Mapping[str, FieldType],
     path: str,
     suggestions: Suggestions | None = None,
+    *,
+    zone: Zone | None = None,
+    given: Mapping[str, FieldType] = GIVEN,
 ) -> tuple[Bound | None, list[Problem]]:
     """Check a condition against the fields there are, and make it ready to evaluate.
 
@@ -69,15 +77,21 @@ def bind(
     condition
         The tree.
     fields
-        The type of each field; ``as_of`` and ``last_evaluated_at`` are added as instants.
+        The type of each field.
     path
         Where the condition stands in the policy, for the problems.
     suggestions
         Where nearest names are looked up; shared by the conditions of one document.
+    zone
+        Whose local days instants have. Without it a calculation with the day of an instant is
+        refused.
+    given
+        What may be named beside the fields: the moments ``as_of`` and ``last_evaluated_at``.
 
     Returns
     -------
-    The bound condition and no problem, or ``None`` and every problem.
+    The bound condition and no problem, or ``None`` and every problem; each knows its place in the
+    text where the condition was read from text.
 
     Examples
     --------
@@ -85,21 +99,28 @@ def bind(
     >>> bound, problems = bind(parse("sale_cout > 3"), {"sale_count": FieldType("int")}, "class")
     >>> print(problems[0])
     class: no such field; given sale_cout (did you mean 'sale_count'?) [unknown_name]
+    >>> problems[0].span
+    (0, 9)
     """
     too_large = tree.size_problem(condition)
     if too_large:
         return None, [Problem("too_large", too_large, path)]
-    binder = _Binder({**GIVEN, **fields}, path, suggestions or Suggestions())
-    bound = binder.bind(condition)
-    return (None if binder.problems else bound), list(dict.fromkeys(binder.problems))
+    lookup = Lookup({**given, **fields}, path, suggestions or Suggestions(), zone)
+    bound = _Binder(lookup).bind(condition)
+    return (None if lookup.problems else bound), _each_once(lookup.problems)
 
 
-@dataclass
+def _each_once(problems: list[Problem]) -> list[Problem]:
+    found: dict[Problem, Problem] = {}
+    for problem in problems:
+        found.setdefault(replace(problem, span=None), problem)
+    return list(found.values())
+
+
 class _Binder:
-    fields: Mapping[str, FieldType]
-    path: str
-    suggestions: Suggestions
-    problems: list[Problem] = field(default_factory=list)
+    def __init__(self, lookup: Lookup) -> None:
+        self.lookup = lookup
+        self.values = Values(lookup, self.bind)
 
     def bind(self, node: Condition) -> Bound | None:
         match node:
@@ -108,16 +129,14 @@ class _Binder:
             case tree.FieldRef():
                 return self._flag(node)
             case tree.Comparison():
-                return self._compare(node, node.op, node.left, node.right)
+                return self._comparison(node)
             case tree.Between():
                 return self._between(node)
             case tree.Membership():
                 return self._membership(node)
             case tree.KnownTest():
-                type_ = self._type(node.item)
-                if type_ is None:
-                    return None
-                return BoundKnown(to_text(node), node.op, node.item.name, type_)
+                item = self._asked(node, node.item)
+                return None if item is None else BoundKnown(to_text(node), node.op, item)
             case tree.And() | tree.Or():
                 terms = [self.bind(term) for term in node.terms]
                 return BoundTerms(to_text(node), node.op, tuple(t for t in terms if t is not None))
@@ -126,124 +145,117 @@ class _Binder:
                 return None if term is None else BoundNot(to_text(node), term)
 
     def _flag(self, node: tree.FieldRef) -> BoundCompare | None:
-        type_ = self._type(node)
+        type_ = self.lookup.type_of(node)
         if type_ is None:
             return None
         if type_.kind != "bool":
             message = f"{a_field(type_.kind)} alone is not a condition: compare it"
-            self._problem("type_mismatch", message, node.name)
+            self.lookup.refuse("type_mismatch", message, node)
             return None
         return BoundCompare(node.name, "==", node.name, type_, True, "==", True)
 
-    def _compare(
-        self, node: Condition, op: ComparisonOp, left: Operand, right: Operand
+    def _asked(self, node: Condition, item: Operand) -> BoundValue | None:
+        """Return what a test asks about: never something without a field."""
+        if not isinstance(item, tree.FieldRef) and not tree.names(item):
+            self.lookup.refuse("type_mismatch", _NO_FIELD, node)
+            return None
+        return self.values.bind(item)
+
+    def _comparison(self, node: tree.Comparison) -> BoundCompare | BoundPair | None:
+        left, right, op = node.left, node.right, node.op
+        if isinstance(left, tree.LITERALS):
+            left, right, op = right, left, _MIRRORED[op]
+        if isinstance(left, tree.FieldRef) and isinstance(right, tree.LITERALS):
+            value = self.values.bind(left)
+            return None if value is None else self._against(node, op, value, right)
+        if not tree.names(node):
+            self.lookup.refuse("type_mismatch", _NO_FIELD, node)
+            return None
+        pair = self.values.both(left, right)
+        return None if pair is None else self._pair(node, op, *pair)
+
+    def _against(
+        self, node: Condition, op: ComparisonOp, value: BoundValue, other: Operand
     ) -> BoundCompare | BoundPair | None:
-        if not isinstance(left, tree.FieldRef) and isinstance(right, tree.FieldRef):
-            return self._compare(node, _MIRRORED[op], right, left)
-        if not isinstance(left, tree.FieldRef):
-            self._problem("type_mismatch", "a comparison needs a field", to_text(node))
+        """Return a value compared with something: a field with a literal is the usual case."""
+        if not isinstance(value, BoundField) or not isinstance(other, tree.LITERALS):
+            right = self.values.bind(other, value.type)
+            return None if right is None else self._pair(node, op, value, right)
+        if not self._has_order(op, value.type, node):
             return None
-        if isinstance(right, tree.FieldRef):
-            return self._pair(node, op, left, right)
-        type_ = self._type(left)
-        if type_ is None or not self._orders(op, type_, node):
-            return None
-        converted = self._convert(right, type_)
+        converted = self.lookup.convert(other, value.type)
         if converted is None:
             return None
-        return _compare(to_text(node), op, left.name, type_, *converted)
+        return _compare(to_text(node), op, value.name, value.type, *converted)
 
     def _pair(
-        self, node: Condition, op: ComparisonOp, left: tree.FieldRef, right: tree.FieldRef
+        self, node: Condition, op: ComparisonOp, left: BoundValue, right: BoundValue
     ) -> BoundPair | None:
-        types = self._type(left), self._type(right)
-        if types[0] is None or types[1] is None:
-            return None
-        message = _pair_mismatch(types[0], types[1])
+        message = _mismatch(left, right)
         if message:
-            self._problem("type_mismatch", message, to_text(node))
+            self.lookup.refuse("type_mismatch", message, node)
             return None
-        if not self._orders(op, types[0], node) or not self._orders(op, types[1], node):
+        if not (self._has_order(op, left.type, node) and self._has_order(op, right.type, node)):
             return None
-        return BoundPair(to_text(node), op, left.name, right.name, types[0], types[1])
+        return BoundPair(to_text(node), op, left, right)
 
     def _between(self, node: tree.Between) -> BoundBetween | None:
-        low = self._compare(node, ">=", node.item, node.low)
-        high = self._compare(node, "<=", node.item, node.high)
+        item = self._asked(node, node.item)
+        if item is None:
+            return None
+        low = self._against(node, _LOW[node.edges], item, node.low)
+        high = self._against(node, _HIGH[node.edges], item, node.high)
         if low is None or high is None:
             return None
-        if _reversed(low, high):
+        if _crossed(low, high, node.edges):
             message = "nothing lies between these edges: the lower one stands first"
-            self._problem("reversed_edges", message, to_text(node))
+            self.lookup.refuse("reversed_edges", message, node)
             return None
         return BoundBetween(to_text(node), low, high)
 
     def _membership(self, node: tree.Membership) -> BoundIn | None:
-        type_ = self._type(node.item)
-        if type_ is None:
+        item = self._asked(node, node.item)
+        if item is None:
             return None
-        converted = [self._convert(item, type_) for item in node.items]
+        type_ = item.type
+        converted = [self.lookup.convert(literal, type_) for literal in node.items]
         pairs = [pair for pair in converted if pair is not None]
         if len(pairs) < len(converted):
             return None
-        literals = tuple(literal for literal, _ in pairs)
         edges = frozenset(edge for _, edge in pairs)
         return BoundIn(
             to_text(node),
             node.op,
-            node.item.name,
-            type_,
-            literals,
+            item,
+            tuple(literal for literal, _ in pairs),
             edges,
             typed.member_numbers(edges, type_),
             typed.member_table(node.op, edges, type_.categories),
         )
 
-    def _type(self, ref: tree.FieldRef) -> FieldType | None:
-        type_ = self.fields.get(ref.name)
-        if type_ is None:
-            suggestion = self.suggestions.nearest(ref.name, self.fields)
-            self._problem("unknown_name", "no such field", ref.name, suggestion=suggestion)
-        return type_
-
-    def _orders(self, op: ComparisonOp, type_: FieldType, node: Condition) -> bool:
+    def _has_order(self, op: ComparisonOp, type_: FieldType, node: Condition) -> bool:
         unordered = type_.kind in ("bool", "text") or (type_.kind == "label" and not type_.ordered)
         if unordered and op not in ("==", "!="):
             message = f"values of this {type_.kind} field have no order"
-            self._problem("not_ordered", message, to_text(node), "== or !=, in, not in")
+            self.lookup.refuse("not_ordered", message, node, "== or !=, in, not in")
             return False
         return True
 
-    def _convert(self, literal: LiteralValue, type_: FieldType) -> tuple[Value, Edge] | None:
-        try:
-            return convert(literal, type_)
-        except RefusedLiteralError as refused:
-            suggestion = None
-            if refused.code == "unknown_label":
-                suggestion = self.suggestions.nearest(str(literal.value), type_.categories)
-            given = operand_text(literal)
-            self._problem(refused.code, refused.message, given, refused.allowed, suggestion)
-            return None
 
-    def _problem(
-        self,
-        code: str,
-        message: str,
-        given: str,
-        allowed: str | None = None,
-        suggestion: str | None = None,
-    ) -> None:
-        self.problems.append(Problem(code, message, self.path, given, allowed, suggestion))
-
-
-def _pair_mismatch(left: FieldType, right: FieldType) -> str | None:
-    if "ratio" in (left.kind, right.kind):
-        return "an exact ratio is compared with numbers only, not with another field"
-    if left.kind != right.kind:
-        return f"{a_field(left.kind)} is not compared with {a_field(right.kind)}"
-    if left.exponent != right.exponent:
+def _mismatch(left: BoundValue, right: BoundValue) -> str | None:
+    ours, theirs = left.type, right.type
+    kinds = {ours.kind, theirs.kind}
+    if ours.is_exact and theirs.is_exact and ours.amount != theirs.amount:
+        return "an amount is compared with an amount, a plain number with a plain number"
+    if ours.amount and theirs.amount and ours.exponent != theirs.exponent:
         return "amounts of different minor units are not compared"
-    if left.kind == "label" and (left.categories != right.categories or not left.categories):
+    if kinds == {"date", "instant"}:
+        return "a date is not compared with an instant: shift_days(x, 0) is the instant's local day"
+    if kinds & {"date", "instant"} and (ours.is_exact or theirs.is_exact):
+        return "a date stands in quotes, and days are counted with days_between(start, end)"
+    if ours.kind != theirs.kind and not (ours.is_exact and theirs.is_exact):
+        return f"{a_field(ours.kind)} is not compared with {a_field(theirs.kind)}"
+    if ours.kind == "label" and (not alike(ours, theirs) or not ours.categories):
         return "labels are compared only between fields that list the same labels"
     return None
 
@@ -266,15 +278,18 @@ def _compare(
     return BoundCompare(text, op, name, type_, literal, test, edge.numerator // edge.denominator)
 
 
-def _reversed(low: BoundCompare | BoundPair, high: BoundCompare | BoundPair) -> bool:
-    if not isinstance(low, BoundCompare) or not isinstance(high, BoundCompare):
+def _crossed(low: BoundCompare | BoundPair, high: BoundCompare | BoundPair, edges: str) -> bool:
+    """Tell whether nothing can lie between two edges that are known before there is data."""
+    ends = _end(low), _end(high)
+    if ends[0] is None or ends[1] is None:
         return False
-    edges = [_rank(bound) for bound in (low, high)]
-    return edges[0] > edges[1]
+    return ends[0] > ends[1] or (ends[0] == ends[1] and edges != "both")  # type: ignore[operator]
 
 
-def _rank(bound: BoundCompare) -> Fraction | float:
-    if bound.type.kind == "label":
-        return bound.type.categories.index(str(bound.literal))
-    assert isinstance(bound.edge, (int, float, Fraction))
-    return bound.edge
+def _end(bound: BoundCompare | BoundPair) -> Value:
+    literal = bound if isinstance(bound, BoundCompare) else bound.right
+    if not isinstance(literal, (BoundCompare, BoundLiteral)):
+        return None
+    if literal.type.kind == "label":
+        return literal.type.categories.index(str(literal.literal))
+    return literal.literal

@@ -15,20 +15,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crmcore.columns import Mask, Value
-from crmcore.conditions.literals import Edge, FieldType
+from crmcore.conditions.literals import Edge
 from crmcore.conditions.tree import ComparisonOp
+from crmcore.conditions.types import FieldType
+from crmcore.conditions.values import (
+    BoundBand,
+    BoundCase,
+    BoundDays,
+    BoundDivide,
+    BoundField,
+    BoundLiteral,
+    BoundProduct,
+    BoundShift,
+    BoundSum,
+    BoundValue,
+    parts_of,
+)
 
 __all__ = [
     "Bound",
+    "BoundBand",
     "BoundBetween",
+    "BoundCase",
     "BoundCompare",
     "BoundConstant",
+    "BoundDays",
+    "BoundDivide",
+    "BoundField",
     "BoundIn",
     "BoundKnown",
+    "BoundLiteral",
     "BoundNot",
     "BoundPair",
+    "BoundProduct",
+    "BoundShift",
+    "BoundSum",
     "BoundTerms",
+    "BoundValue",
+    "Leaf",
+    "fields_of",
+    "leaves_of",
+    "note_fields",
+    "parts_of",
+    "subject_of",
     "thresholds",
+    "values_of",
 ]
 
 COMPARE: Final[dict[ComparisonOp, Callable[[Any, Any], Any]]] = {
@@ -51,12 +82,11 @@ class BoundConstant:
 
 @dataclass(frozen=True, slots=True)
 class BoundKnown:
-    """Whether the field is known (``is_known``) or not (``is_unknown``)."""
+    """Whether a value is known (``is_known``) or not (``is_unknown``)."""
 
     text: str
     op: Literal["is_known", "is_unknown"]
-    name: str
-    type: FieldType
+    item: BoundValue
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,19 +110,25 @@ class BoundCompare:
 
 @dataclass(frozen=True, slots=True)
 class BoundPair:
-    """A field against a field of the same kind."""
+    """A value against a value; a field against a literal is a `BoundCompare` instead.
+
+    Both are exact numbers of one unit (compared exactly, whatever their divisors), or both are of
+    the same other kind; labels then list the same categories and compare by their places.
+    """
 
     text: str
     op: ComparisonOp
-    left: str
-    right: str
-    left_type: FieldType
-    right_type: FieldType
+    left: BoundValue
+    right: BoundValue
 
 
 @dataclass(frozen=True, slots=True)
 class BoundBetween:
-    """Two comparisons of one field, both edges inclusive."""
+    """Two comparisons of one value: it is above `low` and below `high`.
+
+    Which edges belong is said by the two: ``>=`` or ``>``, ``<=`` or ``<``. Both have the value on
+    the left.
+    """
 
     text: str
     low: BoundCompare | BoundPair
@@ -101,7 +137,7 @@ class BoundBetween:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoundIn:
-    """A field against a list: `literals` as written, `edges` as compared.
+    """A value against a list: `literals` as written, `edges` as compared.
 
     `numbers` are the edges in ascending order, for kinds held as plain numbers. `table` says for
     each declared label, and in one last entry for none, whether it holds; it belongs to labels.
@@ -109,8 +145,7 @@ class BoundIn:
 
     text: str
     op: Literal["in", "not_in"]
-    name: str
-    type: FieldType
+    item: BoundValue
     literals: tuple[Value, ...]
     edges: frozenset[Edge]
     numbers: NDArray[np.generic] | None
@@ -146,10 +181,83 @@ Bound: TypeAlias = (
 )
 
 
-def thresholds(bound: Bound) -> list[tuple[str, Value]]:
-    """Return each field with each literal it is compared with, in the order written.
+Leaf: TypeAlias = BoundKnown | BoundCompare | BoundPair | BoundBetween | BoundIn
+"""The nodes that ask about a value."""
 
-    A true-or-false field alone counts as compared with ``True``.
+
+def subject_of(leaf: Leaf) -> BoundValue:
+    """Return the value that a node asks about."""
+    match leaf:
+        case BoundCompare():
+            return BoundField(leaf.name, leaf.type)
+        case BoundPair():
+            return leaf.left
+        case BoundBetween():
+            return subject_of(leaf.low)
+        case _:
+            return leaf.item
+
+
+def leaves_of(bound: Bound) -> Iterator[Leaf]:
+    """Yield the nodes that ask about values, in the order written, not those inside a case."""
+    match bound:
+        case BoundTerms():
+            for term in bound.terms:
+                yield from leaves_of(term)
+        case BoundNot():
+            yield from leaves_of(bound.term)
+        case BoundConstant():
+            pass
+        case _:
+            yield bound
+
+
+def fields_of(bound: Bound) -> dict[str, FieldType]:
+    """Return every field that a condition reads, with its type, in the order written.
+
+    Examples
+    --------
+    >>> from crmcore.conditions import bind, parse
+    >>> fields = {"total": FieldType("money", 2), "count": FieldType("int")}
+    >>> bound, _ = bind(parse("divide(total, count, 0) > 3 or count == 0"), fields, "class")
+    >>> list(fields_of(bound))
+    ['total', 'count']
+    """
+    found: dict[str, FieldType] = {}
+    for leaf in leaves_of(bound):
+        for value in values_of(leaf):
+            note_fields(value, found)
+    return found
+
+
+def values_of(leaf: Leaf) -> Iterator[BoundValue]:
+    """Yield the values that a node compares; of a field and a literal, the field."""
+    match leaf:
+        case BoundPair():
+            yield from (leaf.left, leaf.right)
+        case BoundBetween():
+            yield from values_of(leaf.low)
+            yield from values_of(leaf.high)
+        case _:
+            yield subject_of(leaf)
+
+
+def note_fields(value: BoundValue, found: dict[str, FieldType]) -> None:
+    """Add every field that a value reads to those found."""
+    if isinstance(value, BoundField):
+        found.setdefault(value.name, value.type)
+    if isinstance(value, BoundCase):
+        for condition, _ in value.rows:
+            found.update(fields_of(condition))
+    for part in parts_of(value):
+        note_fields(part, found)
+
+
+def thresholds(bound: Bound) -> list[tuple[str, Value]]:
+    """Return each field with each literal it is compared with alone, in the order written.
+
+    The edges of a ``band`` over a field count, and so do the conditions of a ``case``. A
+    true-or-false field alone counts as compared with ``True``.
 
     Examples
     --------
@@ -167,7 +275,14 @@ def _thresholds(bound: Bound) -> Iterator[tuple[str, Value]]:
         case BoundCompare():
             yield bound.name, bound.literal
         case BoundIn():
-            yield from ((bound.name, literal) for literal in bound.literals)
+            if isinstance(bound.item, BoundField):
+                yield from ((bound.item.name, literal) for literal in bound.literals)
+            yield from _inside(bound.item)
+        case BoundKnown():
+            yield from _inside(bound.item)
+        case BoundPair():
+            yield from _inside(bound.left)
+            yield from _inside(bound.right)
         case BoundBetween():
             yield from _thresholds(bound.low)
             yield from _thresholds(bound.high)
@@ -176,6 +291,17 @@ def _thresholds(bound: Bound) -> Iterator[tuple[str, Value]]:
                 yield from _thresholds(term)
         case BoundNot():
             yield from _thresholds(bound.term)
+
+
+def _inside(value: BoundValue) -> Iterator[tuple[str, Value]]:
+    match value:
+        case BoundBand(value=BoundField() as field):
+            yield from ((field.name, literal) for literal in value.literals)
+        case BoundCase():
+            for condition, _ in value.rows:
+                yield from _thresholds(condition)
+    for part in parts_of(value):
+        yield from _inside(part)
 
 
 def comparison_table(

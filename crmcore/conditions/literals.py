@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal
 from difflib import get_close_matches
@@ -14,6 +13,7 @@ from typing import Final, TypeAlias
 from crmcore.columns import Kind, Value
 from crmcore.conditions import tree
 from crmcore.conditions.tree import LiteralValue
+from crmcore.conditions.types import FieldType, a_field
 
 __all__ = [
     "Edge",
@@ -48,32 +48,6 @@ WRITTEN: Final[dict[Kind, str]] = {
     "label": "one of its labels in quotes",
     "text": "text in quotes",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class FieldType:
-    """What a field holds, known before there is any data.
-
-    Parameters
-    ----------
-    kind
-        The kind of its column.
-    exponent
-        For ``money`` and ``ratio``: decimal digits of the minor unit.
-    categories
-        For ``label``: every label it can have, lowest first where `ordered`; empty when only the
-        data can tell, and then any label may be asked for.
-    ordered
-        For ``label``: whether ``<`` has a meaning.
-    personal
-        Whether explanations hide its value.
-    """
-
-    kind: Kind
-    exponent: int = 0
-    categories: tuple[str, ...] = ()
-    ordered: bool = False
-    personal: bool = False
 
 
 class RefusedLiteralError(Exception):
@@ -146,17 +120,6 @@ def _of_like_length(name: str, known: Iterable[str]) -> list[str]:
     if len(name) > tree.MAX_NAME:
         return []
     return [other for other in known if abs(len(other) - len(name)) <= 4]
-
-
-def a_field(kind: Kind) -> str:
-    """Return the words for a field of that kind, with their article.
-
-    Examples
-    --------
-    >>> a_field("int"), a_field("text")
-    ('an int field', 'a text field')
-    """
-    return f"{'an' if kind in ('int', 'instant') else 'a'} {kind} field"
 
 
 def _mismatch(kind: Kind) -> RefusedLiteralError:

@@ -1,89 +1,64 @@
-"""Text to tree: a small precedence parser; ``or`` binds loosest, then ``and``, then ``not``.
+"""Text to tree: one small precedence parser for conditions and for the values they compare.
 
 ::
 
-    condition = all { "or" all }
-    all       = negation { "and" negation }
-    negation  = { "not" } test
-    test      = "(" condition ")" | operand [ tail ]
-    tail      = ("==" | "!=" | "<" | "<=" | ">" | ">=") operand
-              | "between" operand "and" operand
-              | [ "not" ] "in" "[" literal { "," literal } "]"
-              | "is" ( "known" | "unknown" )
-    operand   = name | literal
-    literal   = [ "-" ] number | text | "true" | "false"
+    condition  = all { "or" all }
+    all        = negation { "and" negation }
+    negation   = { "not" } test
+    test       = expression [ tail ] | "(" condition ")"
+    tail       = ("==" | "!=" | "<" | "<=" | ">" | ">=") expression
+               | "between" [ "above" ] expression "and" [ "below" ] expression
+               | [ "not" ] "in" "[" literal { "," literal } "]"
+               | "is" ( "known" | "unknown" )
+    expression = product { ("+" | "-") product }
+    product    = primary { "*" primary }
+    primary    = name | literal | call | "(" expression ")"
+    call       = "divide(" expression "," expression "," ( number | "unknown" ) ")"
+               | "days_between(" expression "," expression ")"
+               | ( "shift_days(" | "shift_months(" ) expression "," expression ")"
+               | "band(" expression { "," literal ":" points } [ "," "else" ":" points ] ")"
+               | "case(" condition ":" expression { "," condition ":" expression }
+                         [ "," "else" ":" expression ] ")"
+    literal    = number | text | "true" | "false"
+    number     = [ "-" ] digits [ "." digits ]
+    points     = [ "-" ] digits
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Collection, Mapping
-from decimal import Decimal
-from typing import Annotated, Final, Literal, NamedTuple, NoReturn, TypeAlias, cast
-
-from pydantic import AfterValidator, BeforeValidator
+from collections.abc import Callable
+from typing import Final, Literal, NoReturn, TypeAlias, cast
 
 from crmcore.conditions import tree
+from crmcore.conditions.cursor import TOO_DEEP, Cursor
+from crmcore.conditions.literals import nearest
+from crmcore.conditions.tokens import COMPARISONS, ConditionSyntaxError, Token
 from crmcore.conditions.tree import Condition, LiteralValue, Operand
-from crmcore.errors import CrmcoreError
 
-__all__ = ["MAX_TEXT", "ConditionField", "ConditionSyntaxError", "parse"]
+__all__ = ["parse"]
 
-MAX_TEXT: Final = 4_000
-_MAX_VALUES: Final = 20_000  # more than the largest tree allowed has, its keys' values counted
+_Read: TypeAlias = Condition | Operand
 
-_TOKEN = re.compile(
-    rf"""(?P<space>[ \t\r\n]+)
-    | (?P<number>[0-9]+(?:\.[0-9]+)?)(?![A-Za-z0-9_.])
-    | (?P<text>"(?:[^"\\\x00-\x1f\x7f]|\\.)*")
-    | (?P<name>{tree.NAME_PATTERN})(?![A-Za-z0-9_:])
-    | (?P<sign>==|!=|<=|>=|<|>|\(|\)|\[|\]|,|-)""",
-    re.VERBOSE,
-)
-_COMPARISONS: Final = frozenset(["==", "!=", "<", "<=", ">", ">="])
-_HINTS: Final = (
-    (re.compile(r"="), "one '=' compares nothing: write '=='"),
-    (re.compile(r"'"), 'text stands in double quotes: "gold"'),
-    (re.compile(r'"'), "this text has no end, or holds a bare control character"),
-    (re.compile(r"[0-9]"), "a number is written like 12, 300.00 or -5"),
-    (re.compile(r"[A-Za-z_]"), "names and keywords are lower-case letters, digits and '_'"),
-    (re.compile(r"[&|!]"), "write 'and', 'or', 'not'"),
-    (re.compile(r"[^\x00-\x7f]"), "only text in quotes may hold other than ASCII characters"),
-)
-
-
-class ConditionSyntaxError(CrmcoreError, ValueError):
-    """A condition's text cannot be read.
-
-    Parameters
-    ----------
-    message
-        What is wrong and what to write.
-    position
-        Where: characters before it, counted from 0.
-
-    Examples
-    --------
-    >>> parse("sale_count = 3")
-    Traceback (most recent call last):
-        ...
-    crmcore.conditions.parser.ConditionSyntaxError: one '=' compares nothing: write '==' (at 11)
-    """
-
-    def __init__(self, message: str, position: int) -> None:
-        super().__init__(message, position)
-        self.message = message
-        self.position = position
-
-    def __str__(self) -> str:
-        return f"{self.message} (at {self.position})"
-
-
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    position: int
+_VALUE_STARTS: Final = ("name", "number", "text", "(", "-", "true", "false")
+_FORMS: Final = {
+    "divide": "divide(x, y, z), z being a number or unknown: the value where y is 0",
+    "days_between": "days_between(start, end)",
+    "shift_days": "shift_days(day, count)",
+    "shift_months": "shift_months(day, count)",
+    "band": "band(x, 1: 1, 5: 2, else: 0)",
+    "case": "case(condition: value, else: value)",
+}
+_NO_FUNCTION: Final = {
+    "months_between": "months are not counted between days, as their lengths differ: compare the "
+    "day with shift_months(day, count)",
+    "round": "nothing is rounded: ratios are exact",
+    "floor": "nothing is rounded: ratios are exact",
+    "if": "write case(condition: value, else: value)",
+    "min": "write case(a < b: a, else: b)",
+    "max": "write case(a > b: a, else: b)",
+    "today": "no clock is read: write as_of",
+    "now": "no clock is read: write as_of",
+}
 
 
 def parse(text: str) -> Condition:
@@ -94,251 +69,287 @@ def parse(text: str) -> Condition:
     text
         At most 4,000 characters, ASCII outside quoted text; at most 50 levels and 500 nodes.
 
+    Returns
+    -------
+    The tree; each node's ``span`` says where in the text it stands.
+
     Raises
     ------
     ConditionSyntaxError
-        With the position of the first thing that cannot be read.
+        With the place of the first thing that cannot be read.
 
     Examples
     --------
-    >>> parse("sale_count >= 3")
+    >>> condition = parse("sale_count >= 3")
+    >>> condition
     Comparison(op='>=', left=FieldRef(op='field', name='sale_count'), \
 right=IntegerValue(op='integer', value=3))
+    >>> condition.right.span
+    (14, 15)
     """
-    if len(text) > MAX_TEXT:
-        raise ConditionSyntaxError(f"a condition has at most {MAX_TEXT} characters", MAX_TEXT)
-    parser = _Parser(_tokens(text))
-    condition = parser.condition()
-    parser.expect_end()
+    condition = _Parser(text).whole()
     problem = tree.size_problem(condition)
     if problem:
-        raise ConditionSyntaxError(problem, 0)
+        raise ConditionSyntaxError(problem, 0, len(text))
     return condition
 
 
-def _tokens(text: str) -> list[_Token]:
-    tokens: list[_Token] = []
-    position = 0
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            _refuse_character(text, position)
-        if match.lastgroup != "space":
-            kind = match.lastgroup or ""
-            if kind == "sign" or match[0] in tree.KEYWORDS:
-                kind = match[0]
-            tokens.append(_Token(kind, match[0], position))
-        position = match.end()
-    tokens.append(_Token("end", "", len(text)))
-    return tokens
-
-
-def _refuse_character(text: str, position: int) -> NoReturn:
-    for pattern, hint in _HINTS:
-        if pattern.match(text, position):
-            raise ConditionSyntaxError(hint, position)
-    raise ConditionSyntaxError("this character has no meaning here", position)
-
-
-class _Parser:
-    def __init__(self, tokens: list[_Token]) -> None:
-        self._tokens = tokens
-        self._next = 0
-        self._open = 0
-
-    def condition(self) -> Condition:
-        terms = [self._all()]
-        while self._accept("or"):
-            terms.append(self._all())
-        return terms[0] if len(terms) == 1 else tree.Or(terms=tuple(terms))
-
-    def expect_end(self) -> None:
-        token = self._token
-        if token.kind == "end":
-            return
-        if token.kind in _COMPARISONS:
-            self._fail("comparisons are not chained: join two with 'and', or write 'between'")
-        self._fail("expected 'and', 'or' or the end")
-
-    def _all(self) -> Condition:
-        terms = [self._negation()]
-        while self._accept("and"):
-            terms.append(self._negation())
-        return terms[0] if len(terms) == 1 else tree.And(terms=tuple(terms))
-
-    def _negation(self) -> Condition:
-        count = 0
-        while self._accept("not"):
-            count += 1
-            if count > tree.MAX_DEPTH:
-                self._fail(f"a condition has at most {tree.MAX_DEPTH} levels")
-        term = self._test()
-        for _ in range(count):
-            term = tree.Not(term=term)
-        return term
-
-    def _test(self) -> Condition:
-        if not self._accept("("):
-            return self._tail(self._operand())
-        self._open += 1
-        if self._open > tree.MAX_DEPTH:
-            self._fail(f"a condition has at most {tree.MAX_DEPTH} levels")
-        condition = self.condition()
-        self._expect(")")
-        self._open -= 1
+class _Parser(Cursor):
+    def whole(self) -> Condition:
+        condition = self._as_condition(self._any())
+        if self.token.kind == ":":
+            self.fail("':' stands in band(…) and case(…) only")
+        if self.token.kind != "end":
+            self.fail("expected 'and', 'or' or the end")
         return condition
 
-    def _tail(self, left: Operand) -> Condition:
-        token = self._token
-        if token.kind in _COMPARISONS:
-            self._next += 1
-            op = cast(tree.ComparisonOp, token.kind)
-            return tree.Comparison(op=op, left=left, right=self._operand())
-        if token.kind in ("between", "in", "not", "is"):
-            if not isinstance(left, tree.FieldRef):
-                self._fail(f"before {token.kind!r} stands the name of a field")
-            return self._field_tail(left)
-        if isinstance(left, (tree.FieldRef, tree.BoolValue)):
-            return left
-        self._fail("expected a comparison, such as '=='")
+    # Conditions
 
-    def _field_tail(self, item: tree.FieldRef) -> Condition:
-        if self._accept("between"):
-            low = self._operand()
-            self._expect("and")
-            return tree.Between(item=item, low=low, high=self._operand())
-        if self._accept("is"):
-            return self._known(item)
-        op: Literal["in", "not_in"] = "not_in" if self._accept("not") else "in"
-        self._expect("in")
+    def _any(self) -> _Read:
+        return self._joined("or", self._all, tree.Or)
+
+    def _all(self) -> _Read:
+        return self._joined("and", self._negation, tree.And)
+
+    def _joined(
+        self, word: str, read: Callable[[], _Read], model: type[tree.And | tree.Or]
+    ) -> _Read:
+        start = self.token.start
+        first = read()
+        if self.token.kind != word:
+            return first
+        terms = [self._as_condition(first)]
+        while self.accept(word):
+            terms.append(self._as_condition(read()))
+        return self.at(model(terms=tuple(terms)), start)
+
+    def _negation(self) -> _Read:
+        starts = []
+        while self.token.kind == "not":
+            starts.append(self.token.start)
+            self.skip()
+        if len(starts) > tree.MAX_DEPTH:
+            self.fail(TOO_DEEP)
+        term = self._test()
+        for start in reversed(starts):
+            term = self.at(tree.Not(term=self._as_condition(term)), start)
+        return term
+
+    def _test(self) -> _Read:
+        start = self.token.start
+        left = self._sum()
+        kind = self.token.kind
+        if kind in COMPARISONS:
+            op = cast(tree.ComparisonOp, kind)
+            left = self._as_value(left)
+            self.skip()
+            right = self._as_value(self._sum())
+            if self.token.kind in COMPARISONS:
+                self.fail("comparisons are not chained: join two with 'and', or write 'between'")
+            return self.at(tree.Comparison(op=op, left=left, right=right), start)
+        if kind in ("between", "in", "not", "is"):
+            return self.at(self._tail(self._as_value(left)), start)
+        return left
+
+    def _tail(self, item: Operand) -> Condition:
+        if self.accept("between"):
+            return self._between(item)
+        if self.accept("is"):
+            if self.accept("known"):
+                return tree.KnownTest(op="is_known", item=item)
+            if self.accept("unknown"):
+                return tree.KnownTest(op="is_unknown", item=item)
+            self.fail("after 'is' stands 'known' or 'unknown'; equality is written '=='")
+        op: Literal["in", "not_in"] = "not_in" if self.accept("not") else "in"
+        if op == "not_in" and self.token.kind == "between":
+            self.fail("'not' stands before the whole: not x between 1 and 5")
+        self.expect("in")
         return tree.Membership(op=op, item=item, items=self._items())
 
-    def _known(self, item: tree.FieldRef) -> Condition:
-        if self._accept("known"):
-            return tree.KnownTest(op="is_known", item=item)
-        if self._accept("unknown"):
-            return tree.KnownTest(op="is_unknown", item=item)
-        self._fail("after 'is' stands 'known' or 'unknown'; equality is written '=='")
+    def _between(self, item: Operand) -> tree.Between:
+        above = self._edge_word("above", "below")
+        low = self._as_value(self._sum())
+        self.expect("and")
+        below = self._edge_word("below", "above")
+        high = self._as_value(self._sum())
+        edges = {
+            (False, False): "both",
+            (False, True): "low",
+            (True, False): "high",
+            (True, True): "neither",
+        }[above, below]
+        return tree.Between(item=item, low=low, high=high, edges=edges)  # type: ignore[arg-type]
 
-    def _items(self) -> tuple[LiteralValue, ...]:
-        self._expect("[")
-        items = [self._literal()]
-        while self._accept(","):
-            if len(items) == tree.MAX_ITEMS:
-                self._fail(f"a list has at most {tree.MAX_ITEMS} literals")
-            items.append(self._literal())
-        self._expect("]")
-        return tuple(items)
-
-    def _operand(self) -> Operand:
-        token = self._token
-        if token.kind != "name":
-            return self._literal()
-        if len(token.text) > tree.MAX_NAME:
-            self._fail(f"a name has at most {tree.MAX_NAME} characters")
-        self._next += 1
-        return tree.FieldRef(name=token.text)
-
-    def _literal(self) -> LiteralValue:
-        token = self._token
-        match token.kind:
-            case "true" | "false":
-                self._next += 1
-                return tree.BoolValue(value=token.kind == "true")
-            case "text":
-                value = self._unquote(token)
-                self._next += 1
-                return tree.TextValue(value=value)
-            case "number" | "-":
-                return self._number("-" if self._accept("-") else "")
-            case "end":
-                self._fail("the condition ends too early")
-            case _:
-                self._fail("expected a number, quoted text, 'true', 'false' or a name")
-
-    def _number(self, sign: str) -> LiteralValue:
-        token = self._token
-        if token.kind != "number":
-            self._fail("after '-' stands a number")
-        if re.fullmatch(tree.NUMBER_PATTERN, token.text) is None:
-            self._fail("a number has no leading zero; a date stands in quotes")
-        if len(token.text.replace(".", "")) > tree.MAX_DIGITS:
-            self._fail(f"a number has at most {tree.MAX_DIGITS} digits")
-        self._next += 1
-        if self._token.kind == "-":
-            self._fail('a date stands in quotes, such as "2024-01-31"; arithmetic is not known')
-        if "." in token.text:
-            return tree.DecimalValue(value=Decimal(sign + token.text))
-        return tree.IntegerValue(value=int(sign + token.text))
-
-    def _unquote(self, token: _Token) -> str:
-        try:
-            value = json.loads(token.text)
-            assert isinstance(value, str)  # the token has quotes
-            return tree.TextValue(value=value).value
-        except json.JSONDecodeError:
-            self._fail(r"in text '\' stands before one of: \" \\ \/ \n \t \r \b \f \u0000")
-        except ValueError:
-            self._fail(f"text has at most {tree.MAX_TEXT_VALUE} characters and no half surrogates")
-
-    @property
-    def _token(self) -> _Token:
-        return self._tokens[self._next]
-
-    def _accept(self, kind: str) -> bool:
-        if self._token.kind != kind:
+    def _edge_word(self, word: str, wrong: str) -> bool:
+        """Read the word, unless it is the name of a field: then no value follows."""
+        if self.token.text not in (word, wrong) or self.following.kind not in _VALUE_STARTS:
             return False
-        self._next += 1
+        if self.token.text == wrong:
+            self.fail(f"'{wrong}' does not stand here: between above 1 and below 5")
+        self.skip()
         return True
 
-    def _expect(self, kind: str) -> None:
-        if not self._accept(kind):
-            self._fail(f"expected {kind!r}")
+    def _items(self) -> tuple[LiteralValue, ...]:
+        if self.token.kind == "(":
+            self.fail("expected '[': a list stands in square brackets, in [1, 2]")
+        self.expect("[")
+        items = [self.literal()]
+        while self.accept(","):
+            if len(items) == tree.MAX_ITEMS:
+                self.fail(f"a list has at most {tree.MAX_ITEMS} literals")
+            items.append(self.literal())
+        self.expect("]")
+        return tuple(items)
 
-    def _fail(self, message: str) -> NoReturn:
-        raise ConditionSyntaxError(message, self._token.position)
+    # Values
 
+    def _sum(self) -> _Read:
+        return self._chained(("+", "-"), self._product)
 
-def _read(given: object) -> object:
-    if isinstance(given, str):
-        return parse(given)
-    if isinstance(given, Mapping):
-        _check_nesting(given)
-    return given
+    def _product(self) -> _Read:
+        return self._chained(("*",), self._primary)
 
+    def _chained(self, signs: tuple[str, ...], read: Callable[[], _Read]) -> _Read:
+        start = self.token.start
+        left = read()
+        length = 1
+        while self.token.kind in signs:
+            op = cast(Literal["+", "-", "*"], self.token.kind)
+            left = self._as_value(left)
+            self.skip()
+            length += 1
+            if length > tree.MAX_DEPTH:
+                self.fail(TOO_DEEP)
+            right = self._as_value(read())
+            left = self.at(tree.Arithmetic(op=op, left=left, right=right), start)
+        return left
 
-def _check_nesting(given: object) -> None:
-    # Before pydantic descends into it, and with its own stack, for the same reason.
-    stack: list[tuple[object, int]] = [(given, 1)]
-    seen = 1
-    while stack:
-        value, depth = stack.pop()
-        if depth > tree.MAX_DEPTH and isinstance(value, Mapping):
-            raise ValueError(f"a condition has at most {tree.MAX_DEPTH} levels")
-        children = _children(value)
-        seen += len(children)
-        if seen > _MAX_VALUES:
-            raise ValueError(f"a condition has at most {tree.MAX_NODES} nodes")
-        below = depth + isinstance(value, Mapping)
-        stack.extend((child, below) for child in children)
+    def _primary(self) -> _Read:
+        token = self.token
+        if token.kind == "(":
+            self.enter()
+            inner = self._any()
+            self.leave()
+            return inner
+        if token.kind != "name":
+            return self.literal()
+        if len(token.text) > tree.MAX_NAME:
+            self.fail(f"a name has at most {tree.MAX_NAME} characters")
+        self.skip()
+        if self.token.kind != "(":
+            return self.at(tree.FieldRef(name=token.text), token.start)
+        if self.token.start != token.end:
+            self.fail("'(' stands directly after the name of a function, and after nothing else")
+        return self.at(self._call(token), token.start)
 
+    # Calls
 
-def _children(value: object) -> Collection[object]:
-    if isinstance(value, Mapping):
-        return value.values()
-    return value if isinstance(value, (list, tuple)) else ()
+    def _call(self, name: Token) -> Operand:
+        if name.text not in _FORMS:
+            near = nearest(name.text, _FORMS)
+            meant = f"did you mean {near!r}?" if near else f"there are {', '.join(_FORMS)}"
+            hint = _NO_FUNCTION.get(name.text, meant)
+            self.fail(f"there is no function {name.text!r}: {hint}", name)
+        self.enter()
+        call = self._arguments(name.text)
+        if self.token.kind not in (")", "end"):
+            self.fail(f"write {_FORMS[name.text]}")
+        self.leave()
+        return call
 
+    def _arguments(self, name: str) -> Operand:
+        match name:
+            case "case":
+                return self._case()
+            case "band":
+                return self._band()
+            case "divide":
+                dividend, divisor = self._two(name)
+                return tree.Divide(dividend=dividend, divisor=divisor, zero=self._zero())
+            case "days_between":
+                start, end = self._two(name)
+                return tree.DaysBetween(start=start, end=end)
+            case _:
+                day, count = self._two(name)
+                op = cast(Literal["shift_days", "shift_months"], name)
+                return tree.Shift(op=op, day=day, count=count)
 
-def _check_size(condition: Condition) -> Condition:
-    problem = tree.size_problem(condition)
-    if problem:
-        raise ValueError(problem)
-    return condition
+    def _two(self, name: str) -> tuple[Operand, Operand]:
+        first = self._argument(name)
+        self._separator(name)
+        return first, self._argument(name)
 
+    def _argument(self, name: str) -> Operand:
+        if self.token.kind == ")":
+            self.fail(f"write {_FORMS[name]}")
+        return self._as_value(self._any())
 
-ConditionField: TypeAlias = Annotated[
-    Condition,
-    AfterValidator(_check_size),
-    BeforeValidator(_read, json_schema_input_type=str | Condition),
-]
-"""For models that hold a condition: takes its text or its tree, and refuses what is too large."""
+    def _separator(self, name: str) -> None:
+        if not self.accept(","):
+            self.fail(f"write {_FORMS[name]}")
+
+    def _zero(self) -> tree.Number | Literal["unknown"]:
+        self._separator("divide")
+        if self.accept("unknown"):
+            return "unknown"
+        if self.token.kind not in ("number", "-"):
+            self.fail("what stands for a division by 0 is a number, or unknown")
+        return self.number()
+
+    def _band(self) -> tree.Band:
+        item = self._argument("band")
+        bands: list[tuple[LiteralValue, int]] = []
+        while not bands or (self.token.kind == "," and not self._at_else()):
+            self._separator("band")
+            if len(bands) == tree.MAX_ITEMS:
+                self.fail(f"a band has at most {tree.MAX_ITEMS} edges")
+            edge = self.literal()
+            self.expect(":")
+            bands.append((edge, self._points()))
+        otherwise = self._points() if self._else() else None
+        return tree.Band(item=item, bands=tuple(bands), otherwise=otherwise)
+
+    def _case(self) -> tree.Case:
+        rows: list[tuple[Condition, Operand]] = []
+        while not rows or (self.token.kind == "," and not self._at_else()):
+            if rows:
+                self._separator("case")
+            condition = self._as_condition(self._any())
+            self.expect(":")
+            rows.append((condition, self._as_value(self._any())))
+        otherwise = self._as_value(self._any()) if self._else() else None
+        return tree.Case(rows=tuple(rows), otherwise=otherwise)
+
+    def _at_else(self) -> bool:
+        return self.following.kind == "else"
+
+    def _else(self) -> bool:
+        """Read ``, else:`` if it stands here."""
+        if not self.accept(","):
+            return False
+        self.expect("else")
+        self.expect(":")
+        return True
+
+    def _points(self) -> int:
+        token = self.token
+        number = self.number()
+        if isinstance(number, tree.DecimalValue) or abs(number.value) > tree.MAX_POINTS:
+            self.fail(f"points are whole numbers up to {tree.MAX_POINTS}", token)
+        return number.value
+
+    # What was read
+
+    def _as_condition(self, node: _Read) -> Condition:
+        if isinstance(node, tree.CONDITIONS):
+            return node
+        self._refuse(node, "this is a value, a condition is needed: compare it, such as with '=='")
+
+    def _as_value(self, node: _Read) -> Operand:
+        if isinstance(node, tree.OPERANDS):
+            return node
+        self._refuse(node, "this is a condition, a value is needed: write case(condition: value)")
+
+    def _refuse(self, node: _Read, message: str) -> NoReturn:
+        assert node.span is not None  # as it was read here
+        raise ConditionSyntaxError(message, *node.span)

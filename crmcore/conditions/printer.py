@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 import json
+import re
+from typing import Final
 
 from crmcore.conditions import tree
 from crmcore.conditions.tree import Condition, Operand
 
-__all__ = ["to_text"]
+__all__ = ["operand_text", "to_text"]
+
+_ABOVE: Final = {"neither": "above ", "high": "above "}
+_BELOW: Final = {"neither": "below ", "low": "below "}
+_SUMS: Final = ("+", "-")
+# A field of such a name would read as the word that leaves an edge out.
+_EDGE_WORD: Final = re.compile(r"(above|below)\b")
 
 
-def to_text(condition: Condition) -> str:
-    """Write a condition; ``parse(to_text(tree)) == tree`` for text within the limits of `parse`.
+def to_text(condition: Condition | Operand) -> str:
+    """Write a condition, or a value in one.
+
+    ``parse(to_text(tree)) == tree`` for every condition whose text is within the limits of `parse`.
 
     Examples
     --------
     >>> from crmcore.conditions import parse
     >>> to_text(parse('(a  or b) and not(tier in ["gold","x"])'))
     '(a or b) and not tier in ["gold", "x"]'
+    >>> to_text(parse("(a-(b+1))*2 between above 0 and(5)"))
+    '(a - (b + 1)) * 2 between above 0 and 5'
     """
     match condition:
         case tree.Comparison():
             return f"{operand_text(condition.left)} {condition.op} {operand_text(condition.right)}"
         case tree.Between():
-            edges = f"{operand_text(condition.low)} and {operand_text(condition.high)}"
-            return f"{condition.item.name} between {edges}"
+            low = _ABOVE.get(condition.edges, "") + _edge_text(condition.low)
+            high = _BELOW.get(condition.edges, "") + _edge_text(condition.high)
+            return f"{operand_text(condition.item)} between {low} and {high}"
         case tree.Membership():
             items = ", ".join(map(operand_text, condition.items))
-            return f"{condition.item.name} {condition.op.replace('_', ' ')} [{items}]"
+            return f"{operand_text(condition.item)} {condition.op.replace('_', ' ')} [{items}]"
         case tree.KnownTest():
-            return f"{condition.item.name} {condition.op.replace('_', ' ')}"
+            return f"{operand_text(condition.item)} {condition.op.replace('_', ' ')}"
         case tree.And():
             return " and ".join(_nested(term, tree.And, tree.Or) for term in condition.terms)
         case tree.Or():
@@ -41,7 +54,7 @@ def to_text(condition: Condition) -> str:
 
 
 def operand_text(operand: Operand) -> str:
-    """Write a name or a literal."""
+    """Write a value: a name, a literal or a calculation."""
     match operand:
         case tree.FieldRef():
             return operand.name
@@ -52,8 +65,47 @@ def operand_text(operand: Operand) -> str:
             return json.dumps(operand.value, ensure_ascii=not operand.value.isprintable())
         case tree.DecimalValue():
             return format(operand.value, "f")
-        case _:
+        case tree.IntegerValue():
             return str(operand.value)
+        case tree.Arithmetic():
+            product = operand.op == "*"
+            left = _part(operand.left, _SUMS if product else ())
+            right = _part(operand.right, (*_SUMS, "*") if product else _SUMS)
+            return f"{left} {operand.op} {right}"
+        case _:
+            return _call_text(operand)
+
+
+def _part(operand: Operand, bracketed: tuple[str, ...]) -> str:
+    text = operand_text(operand)
+    inside = isinstance(operand, tree.Arithmetic) and operand.op in bracketed
+    return f"({text})" if inside else text
+
+
+def _call_text(call: tree.Divide | tree.DaysBetween | tree.Shift | tree.Band | tree.Case) -> str:
+    parts: list[str]
+    match call:
+        case tree.Divide():
+            zero = "unknown" if call.zero == "unknown" else operand_text(call.zero)
+            parts = [operand_text(call.dividend), operand_text(call.divisor), zero]
+        case tree.DaysBetween():
+            parts = [operand_text(call.start), operand_text(call.end)]
+        case tree.Shift():
+            parts = [operand_text(call.day), operand_text(call.count)]
+        case tree.Band():
+            rows = [f"{operand_text(edge)}: {points}" for edge, points in call.bands]
+            last = [] if call.otherwise is None else [f"else: {call.otherwise}"]
+            parts = [operand_text(call.item), *rows, *last]
+        case _:
+            rows = [f"{to_text(one)}: {operand_text(value)}" for one, value in call.rows]
+            last = [] if call.otherwise is None else [f"else: {operand_text(call.otherwise)}"]
+            parts = [*rows, *last]
+    return f"{call.op}({', '.join(parts)})"
+
+
+def _edge_text(operand: Operand) -> str:
+    text = operand_text(operand)
+    return f"({text})" if _EDGE_WORD.match(text) else text
 
 
 def _nested(term: Condition, *looser: type[Condition]) -> str:

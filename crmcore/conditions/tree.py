@@ -1,7 +1,8 @@
 """The canonical form of a condition: a tree of frozen nodes, told apart by `op`.
 
 A tree says what is asked, not of which columns: names are looked up when it is bound. Text is only
-another spelling of the same tree (see `parse` and `to_text`).
+another spelling of the same tree (see `parse` and `to_text`). A node that was read from text knows
+where it stood there; trees are equal wherever they come from.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Context, Decimal
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -25,26 +26,36 @@ from pydantic import Field as _Field
 
 __all__ = [
     "And",
+    "Arithmetic",
+    "Band",
     "Between",
     "BoolValue",
+    "Case",
     "Comparison",
     "Condition",
+    "DaysBetween",
     "DecimalValue",
+    "Divide",
     "FieldRef",
     "IntegerValue",
     "KnownTest",
     "LiteralValue",
     "Membership",
     "Not",
+    "Number",
     "Operand",
     "Or",
+    "Shift",
+    "Span",
     "TextValue",
     "names",
+    "placed",
     "size_problem",
+    "walk",
 ]
 
 KEYWORDS: Final = frozenset(
-    ["and", "or", "not", "in", "is", "known", "unknown", "between", "true", "false"]
+    ["and", "or", "not", "in", "is", "known", "unknown", "between", "else", "true", "false"]
 )
 NAME_PATTERN: Final = r"(?:tag:)?[a-z_][a-z0-9_]*"
 NUMBER_PATTERN: Final = r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?"
@@ -55,12 +66,15 @@ MAX_ALL_ITEMS: Final = 2_000
 MAX_NAME: Final = 100
 MAX_TEXT_VALUE: Final = 1_000
 MAX_DIGITS: Final = 38
+MAX_POINTS: Final = 2**31 - 1
 
 _NAME = re.compile(NAME_PATTERN)
 _NUMBER = re.compile(f"-?{NUMBER_PATTERN}")
 _WIDE = Context(prec=2 * MAX_DIGITS)
 
 ComparisonOp: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">="]
+Span: TypeAlias = tuple[int, int]
+"""Where a node stands in its text: the first character, from 0, and the first one after it."""
 
 
 def _check_name(name: str) -> str:
@@ -98,101 +112,167 @@ def _check_text(value: str) -> str:
     return value
 
 
-class _Node(BaseModel):
+class Node(BaseModel):
+    """What all nodes of a tree have in common."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    __slots__ = ("_span",)
 
-class FieldRef(_Node):
+    @property
+    def span(self) -> Span | None:
+        """Where it stood in the text it was read from, if it was."""
+        return getattr(self, "_span", None)
+
+    def __eq__(self, other: object) -> bool:
+        # Where it stood does not count.
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+
+class FieldRef(Node):
     """A field by name; as a condition of its own, a true-or-false field."""
 
     op: Literal["field"] = "field"
     name: Annotated[StrictStr, AfterValidator(_check_name)]
 
 
-class IntegerValue(_Node):
+Points: TypeAlias = Annotated[StrictInt, _Field(ge=-MAX_POINTS, le=MAX_POINTS)]
+
+
+class IntegerValue(Node):
     """A whole number."""
 
     op: Literal["integer"] = "integer"
     value: Annotated[StrictInt, AfterValidator(_check_integer)]
 
 
-class DecimalValue(_Node):
+class DecimalValue(Node):
     """An exact decimal number, never a float; always with a decimal point in text."""
 
     op: Literal["decimal"] = "decimal"
     value: Annotated[Decimal, BeforeValidator(_check_decimal, json_schema_input_type=str)]
 
 
-class TextValue(_Node):
+class TextValue(Node):
     """Text: also how dates, instants, labels and, if wished, money are written."""
 
     op: Literal["text"] = "text"
     value: Annotated[StrictStr, AfterValidator(_check_text)]
 
 
-class BoolValue(_Node):
+class BoolValue(Node):
     """``true`` or ``false``."""
 
     op: Literal["bool"] = "bool"
     value: StrictBool
 
 
+Number: TypeAlias = Annotated[IntegerValue | DecimalValue, Discriminator("op")]
 LiteralValue: TypeAlias = Annotated[
     IntegerValue | DecimalValue | TextValue | BoolValue, Discriminator("op")
 ]
-Operand: TypeAlias = Annotated[
-    FieldRef | IntegerValue | DecimalValue | TextValue | BoolValue, Discriminator("op")
-]
 
 
-class Comparison(_Node):
-    """Two operands compared. Unknown when a field in it is missing."""
+class Arithmetic(Node):
+    """A sum, difference or product. Unknown when an operand is."""
+
+    op: Literal["+", "-", "*"]
+    left: Operand
+    right: Operand
+
+
+class Divide(Node):
+    """A quotient, exact; where the divisor is zero, `zero`: a number or ``"unknown"``."""
+
+    op: Literal["divide"] = "divide"
+    dividend: Operand
+    divisor: Operand
+    zero: Number | Literal["unknown"]
+
+
+class DaysBetween(Node):
+    """The local days from `start` to `end`; negative where `end` is the earlier one."""
+
+    op: Literal["days_between"] = "days_between"
+    start: Operand
+    end: Operand
+
+
+class Shift(Node):
+    """The local date `count` days or months after `day`."""
+
+    op: Literal["shift_days", "shift_months"]
+    day: Operand
+    count: Operand
+
+
+class Band(Node):
+    """The points of the greatest edge not above the item; `otherwise` below the first edge."""
+
+    op: Literal["band"] = "band"
+    item: Operand
+    bands: Annotated[
+        tuple[tuple[LiteralValue, Points], ...], _Field(min_length=1, max_length=MAX_ITEMS)
+    ]
+    otherwise: Points | None = None
+
+
+class Case(Node):
+    """The value of the first condition that is true; `otherwise` where none is."""
+
+    op: Literal["case"] = "case"
+    rows: Annotated[tuple[tuple[Condition, Operand], ...], _Field(min_length=1)]
+    otherwise: Operand | None = None
+
+
+class Comparison(Node):
+    """Two operands compared. Unknown when one of them is."""
 
     op: ComparisonOp
     left: Operand
     right: Operand
 
 
-class Between(_Node):
-    """``low <= item and item <= high``: both edges belong."""
+class Between(Node):
+    """The item lies between two edges; `edges` says which of them belong."""
 
     op: Literal["between"] = "between"
-    item: FieldRef
+    item: Operand
     low: Operand
     high: Operand
-    edges: Literal["both"] = "both"
+    edges: Literal["both", "low", "high", "neither"] = "both"
 
 
-class Membership(_Node):
-    """Whether a field is one of some literals. Unknown, either way, when it is missing."""
+class Membership(Node):
+    """Whether the item is one of some literals. Unknown, either way, when it is unknown."""
 
     op: Literal["in", "not_in"]
-    item: FieldRef
+    item: Operand
     items: Annotated[tuple[LiteralValue, ...], _Field(min_length=1, max_length=MAX_ITEMS)]
 
 
-class KnownTest(_Node):
-    """Whether a field has a value. Never unknown itself."""
+class KnownTest(Node):
+    """Whether the item has a value. Never unknown itself."""
 
     op: Literal["is_known", "is_unknown"]
-    item: FieldRef
+    item: Operand
 
 
-class And(_Node):
+class And(Node):
     """All terms hold; false as soon as one is false, whatever is unknown."""
 
     op: Literal["and"] = "and"
     terms: Annotated[tuple[Condition, ...], _Field(min_length=2)]
 
 
-class Or(_Node):
+class Or(Node):
     """A term holds; true as soon as one is true, whatever is unknown."""
 
     op: Literal["or"] = "or"
     terms: Annotated[tuple[Condition, ...], _Field(min_length=2)]
 
 
-class Not(_Node):
+class Not(Node):
     """The opposite; of unknown, unknown."""
 
     op: Literal["not"] = "not"
@@ -203,12 +283,37 @@ Condition: TypeAlias = Annotated[
     FieldRef | BoolValue | Comparison | Between | Membership | KnownTest | And | Or | Not,
     Discriminator("op"),
 ]
-for _model in (And, Or, Not):
+Operand: TypeAlias = Annotated[
+    FieldRef
+    | IntegerValue
+    | DecimalValue
+    | TextValue
+    | BoolValue
+    | Arithmetic
+    | Divide
+    | DaysBetween
+    | Shift
+    | Band
+    | Case,
+    Discriminator("op"),
+]
+CONDITIONS: Final = (FieldRef, BoolValue, Comparison, Between, Membership, KnownTest, And, Or, Not)
+LITERALS: Final = (IntegerValue, DecimalValue, TextValue, BoolValue)
+OPERANDS: Final = (FieldRef, *LITERALS, Arithmetic, Divide, DaysBetween, Shift, Band, Case)
+for _model in (*CONDITIONS, *OPERANDS):
     _model.model_rebuild()
 
+_AnyNode = TypeVar("_AnyNode", bound=Node)
 
-def names(condition: Condition) -> frozenset[str]:
-    """Return the names of all fields in a condition.
+
+def placed(node: _AnyNode, start: int, end: int) -> _AnyNode:
+    """Return the node, knowing now where it stands in its text."""
+    object.__setattr__(node, "_span", (start, end))
+    return node
+
+
+def names(condition: Condition | Operand) -> frozenset[str]:
+    """Return the names of all fields in a condition, or in a value.
 
     Examples
     --------
@@ -216,7 +321,7 @@ def names(condition: Condition) -> frozenset[str]:
     >>> sorted(names(parse("sale_count > 3 and first_sale_at > last_evaluated_at")))
     ['first_sale_at', 'last_evaluated_at', 'sale_count']
     """
-    return frozenset(node.name for node, _ in _walk(condition) if isinstance(node, FieldRef))
+    return frozenset(node.name for node, _ in walk(condition) if isinstance(node, FieldRef))
 
 
 def size_problem(condition: Condition) -> str | None:
@@ -225,19 +330,20 @@ def size_problem(condition: Condition) -> str | None:
     At most 50 levels, 500 nodes without the literals of lists, and 2,000 of those.
     """
     items = 0
-    for count, (node, depth) in enumerate(_walk(condition), start=1):
+    for count, (node, depth) in enumerate(walk(condition), start=1):
         if depth > MAX_DEPTH:
             return f"a condition has at most {MAX_DEPTH} levels"
         if count > MAX_NODES:
             return f"a condition has at most {MAX_NODES} nodes"
-        if isinstance(node, Membership):
-            items += len(node.items)
+        if isinstance(node, (Membership, Band)):
+            items += len(node.items if isinstance(node, Membership) else node.bands)
             if items > MAX_ALL_ITEMS:
                 return f"the lists of a condition have at most {MAX_ALL_ITEMS} literals together"
     return None
 
 
-def _walk(condition: Condition) -> Iterator[tuple[Condition | Operand, int]]:
+def walk(condition: Condition | Operand) -> Iterator[tuple[Condition | Operand, int]]:
+    """Yield every node, without the literals of lists, with its level from 1."""
     # With its own stack: a tree that is too deep must be refused, not overflow Python's.
     stack: list[tuple[Condition | Operand, int]] = [(condition, 1)]
     while stack:
@@ -248,15 +354,24 @@ def _walk(condition: Condition) -> Iterator[tuple[Condition | Operand, int]]:
 
 def _children(node: Condition | Operand) -> tuple[Condition | Operand, ...]:
     match node:
-        case Comparison():
+        case Comparison() | Arithmetic():
             return (node.left, node.right)
         case Between():
             return (node.item, node.low, node.high)
-        case Membership() | KnownTest():
+        case Membership() | KnownTest() | Band():
             return (node.item,)
         case And() | Or():
             return node.terms
         case Not():
             return (node.term,)
+        case Divide():
+            return (node.dividend, node.divisor)
+        case DaysBetween():
+            return (node.start, node.end)
+        case Shift():
+            return (node.day, node.count)
+        case Case():
+            parts = tuple(part for row in node.rows for part in row)
+            return parts if node.otherwise is None else (*parts, node.otherwise)
         case _:
             return ()

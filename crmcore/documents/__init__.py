@@ -5,10 +5,11 @@ What is wrong with one becomes a list of `Problem`: the same codes and words for
 
 from __future__ import annotations
 
-from crmcore.documents.kinds import ANY, DocumentKind, Location
+from crmcore.documents.kinds import ANY, DocumentKind, Location, upwards
 from crmcore.documents.places import placed
-from crmcore.documents.problems import problems_of, written
-from crmcore.documents.reading import Plain, Table, Text, is_text, plain, read, read_file, read_text
+from crmcore.documents.problems import pointing, problems_of, untold, written
+from crmcore.documents.reading import is_text, read, read_file, read_text
+from crmcore.documents.texts import Plain, Table, Text
 
 __all__ = [
     "ANY",
@@ -19,10 +20,12 @@ __all__ = [
     "Text",
     "is_text",
     "placed",
-    "plain",
+    "pointing",
     "problems_of",
     "read",
     "read_file",
     "read_text",
+    "untold",
+    "upwards",
     "written",
 ]

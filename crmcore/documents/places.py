@@ -1,81 +1,145 @@
-"""On which line of a TOML text something stands, for messages; JSON texts have no lines told."""
+"""Where the problems of a document stand: file, line and column."""
 
 from __future__ import annotations
 
-import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
+from functools import cached_property
 from typing import Final
 
+from crmcore.documents.kinds import upwards
+from crmcore.documents.spans import Node, Span, letter_starts, locate
+from crmcore.documents.texts import Text
 from crmcore.errors import Problem
 
-__all__ = ["placed", "places"]
+__all__ = ["placed"]
 
-# Within lists of several lines a row looks like a header, but has commas.
-_HEADER: Final = re.compile(r"""[ \t]*+(\[\[?)([A-Za-z0-9_."' \t-]{1,500})\]\]?[ \t]*+(?:#|$)""")
-_KEY: Final = re.compile(r"""[ \t]*+([A-Za-z0-9_."' -]{1,500}?)[ \t]*+=""")
-
-
-def placed(problems: Iterable[Problem], texts: Sequence[tuple[str, Path | None]]) -> list[Problem]:
-    """Return the problems with the file and line of the first text that has their path, by line."""
-    known = [(places(text), str(file) if file else None) for text, file in texts if text]
-    found = [_placed(problem, known) for problem in problems]
-    files = [file for _, file in known]
-    return sorted(found, key=lambda one: (files.index(one.file) if files else 0, one.line or 0))
+# What these say is about a name, not about what it is given.
+_OF_KEYS: Final = frozenset(
+    ["unknown_key", "duplicate_key", "reserved_name", "duplicate_name", "cycle"]
+)
 
 
-def places(text: str) -> dict[str, int]:
-    r"""Return on which line of a TOML text each key stands, as far as a look at its lines tells.
+def placed(problems: Iterable[Problem], texts: Sequence[Text]) -> list[Problem]:
+    r"""Return the problems with file, line and column, ordered by them.
+
+    Parameters
+    ----------
+    problems
+        What is wrong. Where a file or line is told already, it stays.
+    texts
+        What was read, the text that is looked at first in front: a place is that of the first
+        text which has the path, or, where none has, the path of a table around it.
 
     Examples
     --------
-    >>> places("zone = 'UTC'\n[scores.a]\nfact = 'b'")
-    {'zone': 1, 'scores': 2, 'scores.a': 2, 'scores.a.fact': 3}
-    >>> places("[[exclude]]\nin = [1]\n[[exclude]]")
-    {'exclude': 1, 'exclude.0': 1, 'exclude.0.in': 2, 'exclude.1': 3}
+    >>> text = Text({}, "zone = 'UTC'\n[scores.a]\nfact = 'b'")
+    >>> print(*placed([Problem("unknown_name", "no such fact", "scores.a.fact", "b")], [text]))
+    line 3, column 8: scores.a.fact: no such fact [unknown_name]
+        3 | fact = 'b'
+          |        ^^^
     """
-    found: dict[str, int] = {}
-    if text.lstrip().startswith("{"):
-        return found
-    table: list[str] = []
-    last: dict[str, int] = {}  # position of the latest table, of each list of tables
-    for number, line in enumerate(text.split("\n"), start=1):
-        header, key = _HEADER.match(line.rstrip("\r")), _KEY.match(line)
-        parts: Sequence[str] = []
-        if header:
-            table = parts = _opened(_parts(header[2]), last, is_list=header[1] == "[[")
-        elif key:
-            parts = [*table, *_parts(key[1])]
-        for depth in range(1, len(parts) + 1):
-            found.setdefault(".".join(parts[:depth]), number)
-    return found
+    known = [_Places(text) for text in texts]
+    found = [one if one.line or one.file else _placed(one, known) for one in problems]
+    order = {text.name: at for at, text in reversed(list(enumerate(texts)))}
+    return sorted(
+        found,
+        key=lambda one: (order.get(one.file, len(texts)), one.line or 0, one.column or 0),
+    )
 
 
-def _opened(parts: Sequence[str], last: dict[str, int], *, is_list: bool) -> list[str]:
-    """Return the path of the table that a header opens, with its positions in lists."""
-    path: list[str] = []
-    for at, part in enumerate(parts, start=1):
-        path.append(part)
-        name = ".".join(path)
-        if is_list and at == len(parts):
-            last[name] = last.get(name, -1) + 1
-        if name in last:
-            path.append(str(last[name]))
-    return path
+def _placed(problem: Problem, known: Sequence[_Places]) -> Problem:
+    for path in upwards(problem.path):
+        for places in known:
+            found = places.placed(problem, path)
+            if found is not None:
+                return found
+    return replace(problem, file=known[0].text.name) if known else problem
 
 
-def _placed(problem: Problem, known: Sequence[tuple[dict[str, int], str | None]]) -> Problem:
-    file, line = known[0][1] if known else None, None
-    path = problem.path
-    while path and line is None:
-        for lines, its_file in known:
-            if path in lines:
-                file, line = its_file, lines[path]
-                break
-        path = path.rpartition(".")[0]
-    return replace(problem, file=file, line=line)
+class _Places:
+    """The places in one text, which is walked through when the first is asked for."""
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+        self._letters: tuple[Span, list[int]] = ((0, 0), [])
+
+    @cached_property
+    def _root(self) -> Node | None:
+        return locate(self.text.text, is_json=self.text.is_json) if self.text.text else None
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.text.text.split("\n")
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        starts = [0]
+        for line in self._lines:
+            starts.append(starts[-1] + len(line) + 1)
+        return starts
+
+    def placed(self, problem: Problem, path: str) -> Problem | None:
+        """Return a problem with the place of a path, if the text has that path."""
+        node = _node(self._root, path.split("."))
+        span = None if node is None else _meant(node, problem, path)
+        if span is None:
+            return None
+        if problem.span is not None and path == problem.path:
+            span = self._within(span, problem.span)
+        line = bisect_right(self._starts, span[0])
+        start, source = self._starts[line - 1], self._lines[line - 1].rstrip("\r")
+        return replace(
+            problem,
+            file=self.text.name,
+            line=line,
+            column=span[0] - start + 1,
+            end_column=min(span[1] - start, len(source)) + 1,
+            source=source,
+        )
+
+    def _within(self, literal: Span, inner: Span) -> Span:
+        """Return where some characters of a text stand."""
+        start, end = literal
+        written = self.text.text[start:end]
+        if written[:1] not in ("'", '"'):
+            return literal
+        if self._letters[0] != literal:
+            self._letters = literal, letter_starts(written)
+        starts = self._letters[1]
+        first, last = (start + starts[min(at, len(starts) - 1)] for at in inner)
+        return first, max(first + 1, last)
 
 
-def _parts(key: str) -> list[str]:
-    return [part.strip(" \t\"'") for part in key.split(".")]
+def _meant(node: Node, problem: Problem, path: str) -> Span | None:
+    """Return the place of a node's name or of its value, whichever a problem speaks of."""
+    if node.key is None or node.value is None:
+        return node.key or node.value
+    if problem.code == "missing_key":
+        has_header = node.value[0] <= node.key[0] < node.value[1]
+        return node.key if has_header else node.value
+    if problem.given is None:
+        return node.key if problem.code in _OF_KEYS else node.value
+    of_key = _names(problem.given, path.rpartition(".")[2])
+    return node.key if of_key else node.value
+
+
+def _names(given: str, key: str) -> bool:
+    """Whether what was given is a key itself, perhaps shortened."""
+    name = given.strip("'")
+    return key.startswith(name[:-1]) if name[1:].endswith("…") else key == name
+
+
+def _node(root: Node | None, parts: Sequence[str]) -> Node | None:
+    """Return the only node with a dotted path; a key may have dots of its own."""
+    reached = {0: [] if root is None else [root]}
+    for start in range(len(parts)):
+        for node in reached.get(start, ()):
+            longest = len(parts) if node.has_dots else start + 1
+            for end in range(start + 1, longest + 1):
+                inner = node.inside.get(".".join(parts[start:end]))
+                if inner is not None:
+                    reached.setdefault(end, []).append(inner)
+    found = reached.get(len(parts), [])
+    return found[0] if len(found) == 1 else None

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from crmcore.conditions import ConditionSyntaxError, Suggestions
-from crmcore.documents.kinds import DocumentKind, Location
+from crmcore.documents.kinds import DocumentKind, Location, upwards
 from crmcore.errors import Problem
 
-__all__ = ["problems_of", "written"]
+__all__ = ["pointing", "problems_of", "untold", "written"]
 
 _MAX_GIVEN: Final = 60
 _CODES: Final[Mapping[str, str]] = {
@@ -36,7 +36,6 @@ _CODES: Final[Mapping[str, str]] = {
     "union_tag_not_found": "missing_key",
 }
 _MESSAGES: Final[Mapping[str, str]] = {
-    "missing": "this is required",
     "extra_forbidden": "there is no such key here",
     "literal_error": "this is not one of what may stand here",
     "bool_type": "true or false is expected",
@@ -51,6 +50,13 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "date_type": "a date such as 2024-01-31 is expected",
     "date_parsing": "a date such as 2024-01-31 is expected",
     "date_from_datetime_parsing": "a date such as 2024-01-31 is expected",
+}
+_AT: Final = re.compile(r"at character ([0-9]{1,6}): ")
+_BOUNDS: Final[Mapping[str, str]] = {
+    "ge": "of at least",
+    "gt": "greater than",
+    "le": "of at most",
+    "lt": "less than",
 }
 _NAME: Final = "lower-case letters, digits and _, a letter first, at most 64"
 _PATTERNS: Final[Mapping[str, str]] = {
@@ -84,6 +90,35 @@ def problems_of(
     ]
 
 
+def untold(problems: Iterable[Problem], told: Iterable[Problem]) -> list[Problem]:
+    """Return the problems that are not at a place of which something is told already.
+
+    Examples
+    --------
+    >>> told = [Problem("not_finite", "NaN is no number", "edges.0")]
+    >>> untold([Problem("wrong_type", "a number is expected", "edges.0")], told)
+    []
+    """
+    paths = {one.path for one in told if one.code != "duplicate_key"}
+    return [one for one in problems if paths.isdisjoint(upwards(one.path))]
+
+
+def pointing(problem: Problem) -> Problem:
+    """Return a problem told by a parser, ``at character 7: …``, with that place as its span.
+
+    Examples
+    --------
+    >>> problem = pointing(Problem("bad_formula", "at character 7: a number is missing"))
+    >>> problem.message, problem.span
+    ('a number is missing', (6, 7))
+    """
+    found = _AT.match(problem.message)
+    if found is None:
+        return problem
+    at = int(found[1])
+    return replace(problem, message=problem.message[found.end() :], span=(at - 1, at))
+
+
 def written(given: object) -> str:
     """Return a short spelling of what was given."""
     match given:
@@ -108,10 +143,12 @@ class _Teller:
     suggestions: Suggestions
 
     def tell(self, details: ErrorDetails) -> tuple[Location, Problem]:
-        place = tuple(
-            part for part in details["loc"] if part != "[key]" and part not in self.kind.tags
-        )
-        return place, self._problem(details, place)
+        loc = details["loc"]
+        if loc[1:] and loc[-1] == "[key]" and loc[-2] == details["input"]:
+            loc = loc[:-1]  # pydantic's mark of a key that is wrong itself
+        # At the top there are no tags, and a key may be spelled like one.
+        place = (*loc[:2], *(part for part in loc[2:] if part not in self.kind.tags))
+        return place, pointing(self._problem(details, place))
 
     def _problem(self, details: ErrorDetails, place: Location) -> Problem:
         kind, path = details["type"], ".".join(map(str, place))
@@ -119,11 +156,9 @@ class _Teller:
             case "extra_forbidden":
                 return self._unknown_key(details, path)
             case "missing":
-                row = isinstance(details["loc"][-1], int)
-                message = "a row is a pair of two entries" if row else _MESSAGES[kind]
-                return Problem("wrong_length" if row else "missing_key", message, path)
+                return self._missing(details, path)
             case "too_long" | "too_short" | "string_too_long" | "string_too_short":
-                return Problem("wrong_length", _length(details), path)
+                return Problem("wrong_length", _length(details), path, _single(details["input"]))
             case "literal_error":
                 return self._not_allowed(details, path)
             case "string_pattern_mismatch":
@@ -131,15 +166,24 @@ class _Teller:
             case "value_error":
                 return self._value_error(details, place, path)
         code = _CODES.get(kind, "wrong_type" if kind.endswith(("_type", "_parsing")) else kind)
-        message = _MESSAGES.get(kind) or _lower(details["msg"])
+        message = _MESSAGES.get(kind) or _range(details) or _lower(details["msg"])
         return Problem(code, message, path, given=_single(details["input"]))
 
     def _unknown_key(self, details: ErrorDetails, path: str) -> Problem:
         *parent, key = details["loc"]
-        allowed = self.kind.keys_at(tuple(parent))
-        suggestion = self.suggestions.nearest(str(key), allowed)
+        allowed, near = self.kind.keys_at(tuple(parent)), self.kind.keys_near(tuple(parent))
+        meant = self.kind.meant.get(str(key))
+        if meant not in near:
+            meant = None if key in near else self.suggestions.nearest(str(key), near)
         message, listed = _MESSAGES["extra_forbidden"], ", ".join(allowed) or None
-        return Problem("unknown_key", message, path, allowed=listed, suggestion=suggestion)
+        return Problem("unknown_key", message, path, allowed=listed, suggestion=meant)
+
+    def _missing(self, details: ErrorDetails, path: str) -> Problem:
+        if isinstance(details["loc"][-1], int):
+            return Problem("wrong_length", "a row is a pair of two entries", path)
+        example = self.kind.examples.get(path)
+        hint = f", such as {example}" if example else ""
+        return Problem("missing_key", f"this is required{hint}", path)
 
     def _not_allowed(self, details: ErrorDetails, path: str) -> Problem:
         expected, given = str(details.get("ctx", {}).get("expected", "")), details["input"]
@@ -152,10 +196,9 @@ class _Teller:
     def _value_error(self, details: ErrorDetails, place: Location, path: str) -> Problem:
         cause, given = details.get("ctx", {}).get("error"), details["input"]
         if isinstance(cause, ConditionSyntaxError):
-            message = (
-                f"the condition cannot be read: {cause.message} (at character {cause.position + 1})"
-            )
-            return Problem("condition_syntax", message, path, given=written(given))
+            message = f"the condition cannot be read: {cause.message}"
+            span = (cause.position, cause.end)
+            return Problem("condition_syntax", message, path, given=written(given), span=span)
         message = details["msg"].removeprefix("Value error, ")
         known = self.kind.known.get(place)
         suggestion = None
@@ -176,6 +219,15 @@ def _length(details: ErrorDetails) -> str:
     if "max_length" in ctx:
         return f"no more than {ctx['max_length']} may stand here"
     return f"at least {ctx.get('min_length', 1)} must stand here"
+
+
+def _range(details: ErrorDetails) -> str | None:
+    """Return what numbers are expected, if that is what is wrong."""
+    ctx = details.get("ctx", {})
+    for bound, words in _BOUNDS.items():
+        if bound in ctx:
+            return f"a number {words} {ctx[bound]} is expected"
+    return None
 
 
 def _single(given: object) -> str | None:

@@ -9,28 +9,29 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from codecs import BOM_UTF8
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Final, NoReturn, TypeAlias
+from typing import Final, NoReturn
 
 from crmcore.documents.kinds import DocumentKind
 from crmcore.documents.places import placed
-from crmcore.errors import PolicyError, Problem
+from crmcore.documents.texts import Plain, Table, Text
+from crmcore.errors import Problem
 
-__all__ = ["Plain", "Table", "Text", "is_text", "plain", "read", "read_file", "read_text"]
-
-Plain: TypeAlias = "str | int | bool | Decimal | date | list[Plain] | dict[str, Plain]"
-Table: TypeAlias = dict[str, Plain]
+__all__ = ["is_text", "read", "read_file", "read_text"]
 
 MAX_BYTES: Final = 1 << 20
 MAX_LINES: Final = 10_000
 MAX_DEPTH: Final = 50
 MAX_NODES: Final = 20_000
+MAX_SIGNS: Final = 30_000  # between values, before they are read
 MAX_ENTRIES: Final = 1_000
 MAX_STRING: Final = 10_000
+MAX_KEY: Final = 200
 MAX_TEXT: Final = 120_000
 MAX_DIGITS: Final = 400
 MAX_KEY_PARTS: Final = 8
@@ -46,45 +47,38 @@ _LONG_NUMBER: Final = re.compile(rf"(?<![0-9A-Za-z_])[0-9][0-9A-Za-z_.]{{{MAX_DI
 _PLACE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A text that was read, with where it came from.
-
-    Parameters
-    ----------
-    table
-        What it says.
-    text
-        The text itself; empty for a mapping.
-    file
-        The file, if it was one.
-    """
-
-    table: Table
-    text: str = ""
-    file: Path | None = None
-
-
 def is_text(source: str) -> bool:
     """Whether it is a document itself rather than the name of one.
 
-    It is when it has a line break or an equals sign, or starts with a brace.
+    It is when it has a line break or an equals sign, starts with a brace, or says nothing.
 
     Examples
     --------
     >>> is_text('zone = "UTC"'), is_text('{"zone": "UTC"}'), is_text("shop.toml")
     (True, True, False)
     """
-    return "\n" in source or "=" in source or source.lstrip().startswith("{")
+    return "\n" in source or "=" in source or source.lstrip()[:1] in ("{", "")
 
 
-def read(source: str | Path | Mapping[str, object], kind: DocumentKind) -> Text:
+def read(
+    source: str | Path | Mapping[str, object], kind: DocumentKind, *, collect: bool = False
+) -> Text:
     r"""Read a mapping, a file, or a text, told from the name of a file by `is_text`.
+
+    Parameters
+    ----------
+    source
+        What to read.
+    kind
+        The kind of document that it is to be.
+    collect
+        Whether the caller looks at `Text.problems`, so as to tell them with others that it finds.
 
     Raises
     ------
     PolicyError
-        Of the kind's own class: it cannot be read, or holds more than may be.
+        Of the kind's own class: it cannot be read, or holds more than may be; or, unless they are
+        collected, single values are wrong for any document.
 
     Examples
     --------
@@ -92,24 +86,20 @@ def read(source: str | Path | Mapping[str, object], kind: DocumentKind) -> Text:
     {'window': {'span': Decimal('1.50')}}
     """
     if isinstance(source, Mapping):
-        return Text(plain(source, kind))
+        return _finished(Text({}), source, kind, collect)
     if isinstance(source, str) and is_text(source):
-        return read_text(source, kind)
-    return read_file(Path(source), kind)
+        return read_text(source, kind, collect=collect)
+    return read_file(Path(source), kind, collect=collect)
 
 
-def read_file(path: Path, kind: DocumentKind) -> Text:
-    """Read a ``.toml`` or ``.json`` file.
-
-    Raises
-    ------
-    PolicyError
-        Of the kind's own class: it cannot be read, or holds more than may be.
-    """
-    refuse = _Refusing(kind, path)
+def read_file(path: Path, kind: DocumentKind, *, collect: bool = False) -> Text:
+    """Read a ``.toml`` or ``.json`` file; see `read`."""
+    refuse = _Refusing(kind, Text({}, name=str(path)))
     if path.suffix not in (".toml", ".json"):
         refuse("unknown_format", f"a {kind.word} is a .toml or a .json file")
     try:
+        if path.exists() and not path.is_file():
+            refuse("unreadable", "cannot be read: no ordinary file")  # a pipe could wait for ever
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as reason:  # a name with a zero byte is a ValueError
@@ -117,26 +107,35 @@ def read_file(path: Path, kind: DocumentKind) -> Text:
         refuse("unreadable", f"cannot be read: {why or 'no file can have this name'}")
     if len(content) > MAX_BYTES:
         refuse("too_large", f"a file has at most {MAX_BYTES:,} bytes")
+    content = content.removeprefix(BOM_UTF8)
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode()
     except UnicodeDecodeError as reason:
-        line = content[: reason.start].count(b"\n") + 1
-        refuse("not_utf8", "the file is not UTF-8 text", line)
-    return read_text(text, kind, file=path)
+        before = content[: reason.start].decode()
+        shown = replace(refuse.text, text=content.decode(errors="replace"))
+        _Refusing(kind, shown)("not_utf8", "the file is not UTF-8 text", len(before))
+    return read_text(text, kind, file=path, collect=collect)
 
 
-def read_text(text: str, kind: DocumentKind, *, file: Path | None = None) -> Text:
-    """Read TOML, or JSON where the text starts with a brace or the file says so.
+def read_text(
+    text: str,
+    kind: DocumentKind,
+    *,
+    file: Path | None = None,
+    name: str | None = None,
+    collect: bool = False,
+) -> Text:
+    """Read TOML, or JSON where the text starts with a brace or the file says so; see `read`.
 
-    Raises
-    ------
-    PolicyError
-        Of the kind's own class: it is no TOML or JSON, or holds more than may be.
+    Messages call it by its file or its name.
     """
-    refuse = _Refusing(kind, file)
+    is_json = file.suffix == ".json" if file else text.lstrip().startswith("{")
+    found = Text({}, text, file, str(file) if file else name, is_json)
+    refuse = _Refusing(kind, found)
     if len(text) > MAX_BYTES or len(text.encode(errors="replace")) > MAX_BYTES:
         refuse("too_large", f"a text has at most {MAX_BYTES:,} bytes")
-    is_json = file.suffix == ".json" if file else text.lstrip().startswith("{")
+    if text.count(",") + text.count(":" if is_json else "=") > MAX_SIGNS:
+        refuse("too_large", f"a {kind.word} has at most {MAX_NODES:,} values")
     if not is_json:
         _check_toml(text, refuse)
     try:
@@ -146,50 +145,43 @@ def read_text(text: str, kind: DocumentKind, *, file: Path | None = None) -> Tex
     except tomllib.TOMLDecodeError as reason:
         _refuse_toml(str(reason), text, refuse)
     except json.JSONDecodeError as reason:
-        refuse("json_syntax", reason.msg, reason.lineno, reason.colno)
+        refuse("json_syntax", reason.msg, reason.pos)
     except (ValueError, InvalidOperation):
         refuse("out_of_range", "a number or a date is too large to be read")
-    try:
-        return Text(plain(given, kind), text, file)
-    except PolicyError as error:
-        raise kind.error(placed(error.problems, [(text, file)])) from None
+    return _finished(found, given, kind, collect)
 
 
-def plain(given: object, kind: DocumentKind) -> Table:
-    """Return a copy in plain dicts and lists, numbers exact, everything within limits.
-
-    Raises
-    ------
-    PolicyError
-        Of the kind's own class, with everything that is beyond the limits or of a type that no
-        document can hold.
-
-    Examples
-    --------
-    >>> plain({"edges": (1, 2.5)}, DocumentKind("policy"))
-    {'edges': [1, Decimal('2.5')]}
-    """
+def _finished(text: Text, given: object, kind: DocumentKind, collect: bool) -> Text:
+    """Return a text with a copy in plain dicts and lists, numbers exact, all within limits."""
     if not isinstance(given, Mapping):
-        _Refusing(kind)("wrong_type", f"a {kind.word} is a table at the top")
+        _Refusing(kind, text)("wrong_type", f"a {kind.word} is a table at the top")
     copier = _Copier(kind.word)
     table = copier.table(given)
-    if copier.problems:
-        raise kind.error(copier.problems)
-    return table
+    problems = placed(copier.problems, [text])
+    if problems and (copier.is_beyond or not collect):
+        raise kind.error(problems)
+    return replace(text, table=table, problems=tuple(problems))
 
 
 @dataclass(frozen=True, slots=True)
 class _Refusing:
-    """Raises the error of a kind of document, with one problem of a file."""
+    """Raises the error of a kind of document, with one problem of a text."""
 
     kind: DocumentKind
-    file: Path | None = None
+    text: Text
 
-    def __call__(
-        self, code: str, message: str, line: int | None = None, column: int | None = None
-    ) -> NoReturn:
-        name = str(self.file) if self.file else None
-        problem = Problem(code, message, file=name, line=line, column=column)
+    def __call__(self, code: str, message: str, at: int | None = None) -> NoReturn:
+        problem = Problem(code, message, file=self.text.name)
+        if at is not None:
+            start = self.text.text.rfind("\n", 0, at) + 1
+            source = self.text.text[start:].partition("\n")[0].rstrip("\r")
+            problem = replace(
+                problem,
+                line=self.text.text.count("\n", 0, at) + 1,
+                column=at - start + 1,
+                end_column=at - start + 2,
+                source=source,
+            )
         raise self.kind.error([problem]) from None
 
 
@@ -199,6 +191,7 @@ class _Copier:
     def __init__(self, word: str) -> None:
         self.word = word
         self.problems: list[Problem] = []
+        self.is_beyond = False  # beyond a limit: then the rest is not looked at
         self.nodes = 0
         self.letters = 0
 
@@ -209,7 +202,8 @@ class _Copier:
         self.nodes += 1
         if self.nodes > MAX_NODES or len(self.problems) > MAX_PROBLEMS:
             if self.nodes == MAX_NODES + 1:
-                self._problem("too_large", f"a {self.word} has at most {MAX_NODES:,} values", path)
+                self._beyond("too_large", f"a {self.word} has at most {MAX_NODES:,} values", path)
+            self.is_beyond = True
             return ""
         if isinstance(given, Mapping):
             return self._table(given, path, depth + 1)
@@ -222,12 +216,14 @@ class _Copier:
         if self._is_too_much(given, path, depth):
             return table
         for key, value in given.items():
-            if isinstance(key, _Twice):
-                self._problem("duplicate_key", "this key stands twice in one table", f"{path}{key}")
-            if not isinstance(key, str) or len(key) > MAX_STRING:
-                self._problem("wrong_type", "keys are short text", path)
+            if not isinstance(key, str) or len(key) > MAX_KEY or _has_half_surrogates(key):
+                message = f"keys are text of at most {MAX_KEY} characters"
+                self._problem("wrong_type", message, path)
                 continue
-            table[str(key)] = self._value(value, f"{path}.{key}" if path else key, depth)
+            place = f"{path}.{key}" if path else str(key)
+            if isinstance(key, _Twice):
+                self._problem("duplicate_key", "this key stands twice in one table", place)
+            table[str(key)] = self._value(value, place, depth)
         return table
 
     def _list(self, given: list[object] | tuple[object, ...], path: str, depth: int) -> Plain:
@@ -242,10 +238,10 @@ class _Copier:
         depth: int,
     ) -> bool:
         if depth > MAX_DEPTH:
-            self._problem("too_deep", f"tables and lists nest at most {MAX_DEPTH} deep", path[:200])
+            self._beyond("too_deep", f"tables and lists nest at most {MAX_DEPTH} deep", path[:200])
         elif len(given) > MAX_ENTRIES:
             message = f"a list or table has at most {MAX_ENTRIES:,} entries"
-            self._problem("too_large", message, path, given=str(len(given)))
+            self._beyond("too_large", message, path, given=str(len(given)))
         else:
             return False
         return True
@@ -257,9 +253,9 @@ class _Copier:
             case str():
                 return self._text(given, path)
             case int():
-                if given not in _INT64:
-                    self._problem("out_of_range", "no 64-bit integer is so far from zero", path)
-                return int(given)
+                if given in _INT64:
+                    return int(given)
+                self._problem("out_of_range", "no 64-bit integer is so far from zero", path)
             case float() | Decimal():
                 return self._decimal(given, path)
             case datetime():
@@ -279,11 +275,11 @@ class _Copier:
         self.letters += len(given)
         if self.letters > MAX_TEXT >= self.letters - len(given):
             message = f"a {self.word} has at most {MAX_TEXT:,} characters of text"
-            self._problem("too_large", message, path)
+            self._beyond("too_large", message, path)
         if len(given) > MAX_STRING:
             message = f"a text has at most {MAX_STRING:,} characters"
-            self._problem("too_large", message, path, given=str(len(given)))
-        elif not given.isascii() and any("\ud800" <= letter <= "\udfff" for letter in given):
+            self._beyond("too_large", message, path, given=str(len(given)))
+        elif _has_half_surrogates(given):
             self._problem("not_utf8", "half of a surrogate pair is not text", path)
         else:
             return str(given)
@@ -294,11 +290,19 @@ class _Copier:
         value = Decimal(repr(float(given))) if isinstance(given, float) else given
         if not value.is_finite():
             self._problem("not_finite", "NaN and infinity are no numbers here", path)
-            return 0
+            return ""
         return value
+
+    def _beyond(self, code: str, message: str, path: str, given: str | None = None) -> None:
+        self.is_beyond = True
+        self._problem(code, message, path, given)
 
     def _problem(self, code: str, message: str, path: str, given: str | None = None) -> None:
         self.problems.append(Problem(code, message, path, given=given))
+
+
+def _has_half_surrogates(text: str) -> bool:
+    return not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 class _Twice(str):
@@ -330,23 +334,21 @@ def _check_toml(text: str, refuse: _Refusing) -> None:
     """Refuse a text that takes long to read, before it is read."""
     if text.count("\n") > MAX_LINES:
         refuse("too_large", f"a text has at most {MAX_LINES:,} lines")
-    if text.count(",") + text.count("=") > 2 * MAX_NODES:
-        refuse("too_large", f"a {refuse.kind.word} has at most {MAX_NODES:,} values")
     if _LONG_NUMBER.search(text):
         refuse("out_of_range", f"a number has at most {MAX_DIGITS} digits")
     # Reading a key takes time that grows with the square of its parts.
     long_key = _LONG_KEY.search(text)
     if long_key:
-        line = text.count("\n", 0, long_key.start()) + 1
-        refuse("too_deep", f"a key has at most {MAX_KEY_PARTS} parts", line)
+        refuse("too_deep", f"a key has at most {MAX_KEY_PARTS} parts", long_key.start())
 
 
 def _refuse_toml(message: str, text: str, refuse: _Refusing) -> NoReturn:
     place = _PLACE.search(message)
     message = _PLACE.sub("", message)
-    lines = text.split("\n")
-    line, column = len(lines), len(lines[-1]) + 1
+    at = len(text)
     if place and place[1]:
+        lines = text.split("\n")
         line, column = int(place[1]), int(place[2])
+        at = sum(len(one) + 1 for one in lines[: line - 1]) + column - 1
     twice = message.startswith(("Cannot overwrite", "Cannot declare", "Duplicate"))
-    refuse("duplicate_key" if twice else "toml_syntax", message, line, column)
+    refuse("duplicate_key" if twice else "toml_syntax", message, at)

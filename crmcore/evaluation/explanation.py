@@ -19,7 +19,7 @@ from crmcore.evaluation.usage import OrderUse, order_uses
 from crmcore.evaluation.variation import Flip, nearest_flips
 from crmcore.policy import Policy
 from crmcore.records.orders import OrderTable
-from crmcore.scoring import BandStep, SumStep
+from crmcore.scoring import BandStep, NestedStep, SumStep
 from crmcore.segments import TableStep
 from crmcore.timing import Timing
 from crmcore.wording import Catalogue, Message, Voice
@@ -35,6 +35,7 @@ class Subject:
     columns: Mapping[str, Column]
     orders: OrderTable | None
     timing: Timing
+    known_us: int | None
     last_evaluated_us: Ints | None
 
 
@@ -49,6 +50,8 @@ class Decision:
     source, band
         For bands: the fact or score looked at, and where its value lies among the edges. The
         value of a personal attribute, and what would tell it, is left out.
+    inside
+        For bands that lie inside another score: that score and its points.
     parts
         For sums: each score with its weight and points.
     conditions
@@ -67,6 +70,7 @@ class Decision:
     value: Value
     source: str | None = None
     band: Band | None = None
+    inside: tuple[str, Value] | None = None
     parts: tuple[tuple[str, int, Value], ...] = ()
     conditions: tuple[ConditionTrace, ...] = ()
     changes_on: date | None = None
@@ -83,6 +87,10 @@ class Explanation:
     ----------
     as_of
         The moment, in UTC.
+    known_at
+        The moment as of which the data was taken as known, in UTC; ``None``: as known now.
+    last_evaluated_at
+        The evaluation before, in UTC, if one was given or is scheduled.
     policy_name, policy_hash
         Which policy, exactly.
     facts
@@ -112,6 +120,8 @@ class Explanation:
     """
 
     as_of: datetime
+    known_at: datetime | None
+    last_evaluated_at: datetime | None
     policy_name: str
     policy_hash: str
     facts: Mapping[str, Value]
@@ -157,19 +167,23 @@ class Explanation:
         return self.text()
 
     def to_dict(self) -> dict[str, object]:
-        """Return plain data for JSON: dates in ISO form, exact numbers as text."""
+        """Return plain data for JSON, to be kept: the page on explanations lists its keys.
+
+        Dates are in ISO form, exact numbers text, money in major units. What does not need the
+        orders (all but the keys in `NEEDS_ORDERS`) can be rebuilt from the facts alone.
+        """
         return plain_explanation(self)
 
 
 def explain(subject: Subject) -> Explanation:
     """Explain one customer's result. Cost: two evaluations of a handful of pretended rows."""
-    policy, timing = subject.policy, subject.timing
+    policy, timing, last = subject.policy, subject.timing, subject.last_evaluated_us
     columns = subject.columns
-    flips = nearest_flips(policy, columns, timing, subject.last_evaluated_us)
+    flips = nearest_flips(policy, columns, timing, last)
     changes = (
         {}
         if subject.orders is None
-        else first_changes(policy, columns, subject.orders, timing, subject.last_evaluated_us)
+        else first_changes(policy, columns, subject.orders, timing, last)
     )
     decisions = []
     for step in policy.steps:
@@ -182,11 +196,13 @@ def explain(subject: Subject) -> Explanation:
                 changes_to=changes_to,
                 flips=flips.get(step.name, ()),
                 internal=step.name in policy.internal,
-                **_reasons(step, policy, columns, timing, subject.last_evaluated_us),
+                **_reasons(step, policy, columns, timing, last),
             )
         )
     return Explanation(
         to_datetime(int(timing.now.at[0])),
+        None if subject.known_us is None else to_datetime(subject.known_us),
+        None if last is None else to_datetime(int(last[0])),
         policy.name,
         policy.hash,
         dict(_shown(policy, columns)),
@@ -199,6 +215,7 @@ def explain(subject: Subject) -> Explanation:
 class _Reasons(TypedDict, total=False):
     source: str
     band: Band | None
+    inside: tuple[str, Value]
     parts: tuple[tuple[str, int, Value], ...]
     conditions: tuple[ConditionTrace, ...]
 
@@ -211,12 +228,14 @@ def _reasons(
     last_evaluated_us: Ints | None,
 ) -> _Reasons:
     match step:
-        case BandStep():
-            moments = timing.of(windowed=step.windowed)
-            band = step.bands.band_of(columns[step.source], 0, moments, timing.zone)
+        case BandStep() | NestedStep():
+            band = step.band_of(columns, 0, timing)
             if band is not None and policy.fields[step.source].personal:
                 band = replace(band, value=None, margin_to_lower=None, margin_to_upper=None)
-            return {"source": step.source, "band": band}
+            if isinstance(step, BandStep):
+                return {"source": step.source, "band": band}
+            inside = step.inside, columns[step.inside][0]
+            return {"source": step.source, "band": band, "inside": inside}
         case SumStep():
             parts = tuple((name, weight, columns[name][0]) for name, weight in step.weights)
             return {"parts": parts}

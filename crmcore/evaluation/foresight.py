@@ -17,7 +17,7 @@ from crmcore.evaluation.pipeline import Ledger, decide, facts_of
 from crmcore.evaluation.variation import differs
 from crmcore.policy import Policy
 from crmcore.records.orders import RETURN, OrderTable
-from crmcore.scoring import BandStep, Step
+from crmcore.scoring import BandStep, NestedStep, Step
 from crmcore.segments import TableStep
 from crmcore.timing import Timing
 
@@ -131,7 +131,7 @@ def _dates_of(
     step: Step, policy: Policy, columns: Mapping[str, Column], placed: Ints, timing: Timing
 ) -> Ints:
     """Return the days that the date a step looks at may be while nothing new happens."""
-    fact = policy.facts.get(step.source) if isinstance(step, BandStep) else None
+    fact = policy.facts.get(step.source) if isinstance(step, BandStep | NestedStep) else None
     if fact is None or fact.take != "last":
         return placed
     # The last of a window stays the last until it leaves.
@@ -144,11 +144,12 @@ def _dates_of(
 
 def _crossing(step: Step, policy: Policy, placed: Ints) -> Iterator[Ints]:
     """Yield the days on which dates and ages cross the edges of a step."""
-    if isinstance(step, BandStep):
-        for span in step.bands.spans:
-            yield first_day_beyond(placed, span)
-        if _is_age(step.source, policy):
-            yield from _ages(step.bands.edges.tolist(), placed)
+    if isinstance(step, BandStep | NestedStep):
+        for bands in step.all_bands:
+            for span in bands.spans:
+                yield first_day_beyond(placed, span)
+            if _is_age(step.source, policy):
+                yield from _ages(bands.edges.tolist(), placed)
     if isinstance(step, TableStep):
         for condition in step.table.conditions:
             for name, edge in thresholds(condition):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from crmcore.columns import Column, Ints
+from crmcore.conditions import FieldType
 from crmcore.errors import DataError
 from crmcore.facts import scatter, summarise
 from crmcore.policy import Policy
@@ -19,6 +21,7 @@ from crmcore.timing import Timing
 __all__ = ["Ledger", "Population", "attributes_of", "decide", "facts_of", "given_moments"]
 
 _ZERO_WITHOUT_ROWS = ("count", "sum", "distinct")
+_MAX_LISTED = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,11 +146,24 @@ def attributes_of(
             column = Column(field_type.kind, nothing, np.zeros(len(population), np.bool_))
         else:
             given = _as_listed(name, given, field_type.categories)
+            _check_range(name, given, field_type)
             column = scatter(given, population.of_customers, len(population), zero=False)
         if name == "blocked" or name.startswith("tag:"):
             column = Column("bool", column.values.astype(np.bool_) & column.is_known())
         columns[name] = column
     return columns
+
+
+def _check_range(name: str, column: Column, field_type: FieldType) -> None:
+    """Refuse values beyond the min and the max that the policy gives an attribute."""
+    values, outside = cast(Ints, column.values), np.zeros(len(column), np.bool_)
+    if field_type.low is not None:
+        outside |= values < field_type.low
+    if field_type.high is not None:
+        outside |= values > field_type.high
+    count = int(np.count_nonzero(outside & column.is_known()))
+    if count:
+        raise DataError("values beyond the policy's min or max", column=name, count=count)
 
 
 def _as_listed(name: str, column: Column, labels: tuple[str, ...]) -> Column:
@@ -159,7 +175,9 @@ def _as_listed(name: str, column: Column, labels: tuple[str, ...]) -> Column:
     values = codes[column.values.astype(np.int64)]
     strange = int(np.count_nonzero((values < 0) & column.is_known()))
     if strange:
-        raise DataError("a label that the policy does not list", column=name, count=strange)
+        listed = ", ".join(labels[:_MAX_LISTED]) + (", …" if len(labels) > _MAX_LISTED else "")
+        message = f"a label that the policy does not list: it lists {listed}"
+        raise DataError(message, column=name, count=strange)
     return Column("label", np.maximum(values, 0), column.known, categories=labels)
 
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, get_args
 from zoneinfo import ZoneInfo
 
-from crmcore.bands import Band
 from crmcore.columns import Value
-from crmcore.conditions import ConditionTrace
+from crmcore.evaluation.nodes import path_of, plain_nodes, unit_of
 from crmcore.evaluation.usage import OrderUse
 from crmcore.evaluation.variation import Flip
 from crmcore.policy import Policy
-from crmcore.wording import Label, Money, Parameter, plain
+from crmcore.wording import Label, Money, Parameter, Voice, plain
 
 if TYPE_CHECKING:
     from crmcore.evaluation.explanation import Decision, Explanation
 
-__all__ = ["Plainly", "Shower", "plain_explanation"]
+__all__ = ["NEEDS_ORDERS", "Plainly", "Shower", "plain_explanation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +60,57 @@ class Shower:
         return fact is not None and fact.take == "mean" and fact.measure == "value"
 
 
+NEEDS_ORDERS: Final = ("known_at", "outlook", "orders", "messages")
+"""The keys of an explanation that only the orders can tell; all others follow from the facts."""
+
+
 def plain_explanation(explanation: Explanation) -> dict[str, object]:
     """Return an explanation as plain data."""
-    plainly = Plainly(Shower(explanation.policy))
+    plainly, policy = Plainly(Shower(explanation.policy)), explanation.policy
+    last = explanation.last_evaluated_at
     return {
-        "as_of": explanation.as_of.isoformat(),
+        "format": 1,
         "policy": explanation.policy_name,
         "policy_hash": explanation.policy_hash,
-        "currency": explanation.policy.currency.code,
-        "facts": {name: plainly.value(name, value) for name, value in explanation.facts.items()},
-        "decisions": [plainly.decision(decision) for decision in explanation.decisions],
+        "currency": policy.currency.code,
+        "zone": policy.zone.name,
+        "as_of": explanation.as_of.isoformat(),
+        "last_evaluated_at": plain(last),
+        "facts": {
+            name: {"value": plainly.value(name, value), "unit": unit_of(policy, name)}
+            for name, value in explanation.facts.items()
+        },
+        "decisions": [_decision(one, explanation, plainly) for one in explanation.decisions],
+        "known_at": plain(explanation.known_at),
+        "outlook": dict(_outlook(explanation, plainly)),
         "orders": [plainly.order(order) for order in explanation.orders],
+        "messages": {
+            voice: [message.to_dict() for message in explanation.messages(voice)]
+            for voice in get_args(Voice)
+        },
     }
+
+
+def _decision(decision: Decision, explanation: Explanation, plainly: Plainly) -> dict[str, object]:
+    """Return a decision with its reasons."""
+    name, policy = decision.name, explanation.policy
+    return {
+        "name": name,
+        "path": path_of(policy, name),
+        "value": plainly.value(name, decision.value),
+        "unit": unit_of(policy, name),
+        "internal": decision.internal,
+        "nodes": plain_nodes(explanation, decision, plainly),
+        "flips": [plainly.flip(name, flip) for flip in decision.flips],
+    }
+
+
+def _outlook(explanation: Explanation, plainly: Plainly) -> Iterator[tuple[str, object]]:
+    """Yield what becomes of decisions, and when, if nothing happens."""
+    for decision in explanation.decisions:
+        if decision.changes_on is not None:
+            value = plainly.value(decision.name, decision.changes_to)
+            yield decision.name, {"on": decision.changes_on.isoformat(), "value": value}
 
 
 class Plainly:
@@ -87,25 +126,6 @@ class Plainly:
         shown = self.shower.shown(name, value)
         return f"{shown.shown:f}" if isinstance(shown, Money) else plain(shown)
 
-    def decision(self, decision: Decision) -> dict[str, object]:
-        """Return a decision with its reasons."""
-        name, source = decision.name, decision.source
-        return {
-            "name": name,
-            "value": self.value(name, decision.value),
-            "source": source,
-            "band": None if decision.band is None else self._band(source or "", decision.band),
-            "parts": [
-                {"name": part, "weight": weight, "points": self.value(part, points)}
-                for part, weight, points in decision.parts
-            ],
-            "conditions": [self._trace(trace) for trace in decision.conditions],
-            "changes_on": plain(decision.changes_on),
-            "changes_to": self.value(name, decision.changes_to),
-            "flips": [self._flip(name, flip) for flip in decision.flips],
-            "internal": decision.internal,
-        }
-
     def order(self, order: OrderUse) -> dict[str, object]:
         """Return an order and whether it counted."""
         known = isinstance(order.order_id, int | str | None)
@@ -118,38 +138,13 @@ class Plainly:
             "windows": list(order.windows),
         }
 
-    def _band(self, source: str, band: Band) -> dict[str, object]:
-        return {
-            "value": self.value(source, band.value),
-            "lower": self.value(source, band.lower),
-            "upper": self.value(source, band.upper),
-            "outcome": band.outcome,
-            "margin_to_lower": self.value(source, band.margin_to_lower),
-            "margin_to_upper": self.value(source, band.margin_to_upper),
-        }
-
-    def _flip(self, name: str, flip: Flip) -> dict[str, object]:
+    def flip(self, name: str, flip: Flip) -> dict[str, object]:
+        """Return what would change a decision."""
         return {
             "fact": flip.fact,
+            "unit": unit_of(self.shower.policy, flip.fact),
             "seen": self.value(flip.fact, flip.seen),
             "needed": self.value(flip.fact, flip.needed),
             "becomes": self.value(name, flip.becomes),
             "steps": flip.steps,
-        }
-
-    def _trace(self, trace: ConditionTrace) -> dict[str, object]:
-        name, threshold = trace.field or "", trace.threshold
-        several = threshold if isinstance(threshold, tuple) else None
-        return {
-            "condition": trace.text,
-            "truth": trace.truth,
-            "field": trace.field,
-            "value": self.value(name, trace.value),
-            "threshold": (
-                self.value(name, threshold)
-                if several is None and not isinstance(threshold, tuple)
-                else [self.value(name, one) for one in several or ()]
-            ),
-            "hidden": trace.hidden,
-            "terms": [self._trace(term) for term in trace.terms],
         }

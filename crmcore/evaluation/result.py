@@ -129,7 +129,7 @@ class Evaluation:
         row = self.row_of(customer_id)
         here = np.array([row])
         orders = None if self.orders is None else self.orders.of_customer(customer_id)
-        last = self.last_evaluated_us
+        last, timing = self.last_evaluated_us, self.timing
         return explain(
             Subject(
                 policy=self.policy,
@@ -137,9 +137,8 @@ class Evaluation:
                 if len(self) == 1
                 else {name: column.take(here) for name, column in self.columns.items()},
                 orders=orders,
-                timing=Timing(
-                    self.timing.zone, _pick(self.timing.now, row), _pick(self.timing.held, row)
-                ),
+                timing=Timing(timing.zone, _pick(timing.now, row), _pick(timing.held, row)),
+                known_us=self.known_us,
                 last_evaluated_us=last if last is None or len(last) == 1 else last[here],
             )
         )

@@ -20,7 +20,7 @@ from crmcore.wording.catalogue import LANGUAGES
 if TYPE_CHECKING:
     from crmcore.evaluation.explanation import Decision, Explanation
 
-__all__ = ["laid_out", "messages_of"]
+__all__ = ["laid_out", "messages_of", "reasons_of"]
 
 _LABELS = ("class", "segment", "stage", "grade")
 _MOST_STEPS = 3
@@ -32,6 +32,11 @@ def messages_of(explanation: Explanation, voice: Voice) -> Iterator[Message]:
     if voice == "customer":
         return _ToCustomer(explanation).messages()
     return _ToStaff(explanation).messages()
+
+
+def reasons_of(explanation: Explanation, decision: Decision) -> Iterator[Message]:
+    """Return, for staff, why one decision is what it is."""
+    return _ToStaff(explanation).why(decision)
 
 
 def laid_out(
@@ -191,7 +196,7 @@ class _ToStaff(_Teller):
             yield self.say("result", name=Label(decision.name), value=self.value_of(decision))
         yield self.say("why.heading")
         for decision in self.explanation.decisions:
-            yield from self._why(decision)
+            yield from self.why(decision)
         for key, up in (("up", True), ("down", False)):
             steps = self.steps(up=up)
             if steps:
@@ -199,7 +204,8 @@ class _ToStaff(_Teller):
             yield from (self.step(f"{key}.step", *pair) for pair in steps)
         yield from self.orders()
 
-    def _why(self, decision: Decision) -> Iterator[Message]:
+    def why(self, decision: Decision) -> Iterator[Message]:
+        """Return why a decision is what it is."""
         name, value = Label(decision.name), self.value_of(decision)
         if decision.source is not None:
             yield from self._banded(decision, decision.source)
@@ -222,14 +228,18 @@ class _ToStaff(_Teller):
             "value": self.value_of(decision),
             "source": Label(source),
         }
-        band = decision.band
+        band, inside = decision.band, decision.inside
         if band is None:
+            if inside is not None and inside[1] is None:
+                head["source"] = Label(inside[0])
             yield self.say("why.no_value", **head)
             return
         if self.policy.fields[source].personal:
             yield self.say("why.hidden_band", **head)
             return
         yield self.say("why.band", **head, seen=self.shower.shown(source, band.value))
+        if inside is not None:
+            yield self.say("why.inside", outer=Label(inside[0]), points=inside[1])
         yield self._edges(band, source)
 
     def _edges(self, band: Band, source: str) -> Message:
@@ -271,19 +281,21 @@ class _ToStaff(_Teller):
         return self.say(f"why.{key}_because", condition=trace.text, seen=seen)
 
     def _seen(self, trace: ConditionTrace) -> Iterator[Message]:
+        """Yield what was looked at; of an expression its fields, and then what it gives."""
         for term in trace.terms:
             yield from self._seen(term)
+        for one in trace.inputs:
+            yield self._looked_at(Label(one.name), one.name, one.value, one.hidden)
         if trace.field is not None:
-            name = Label(trace.field)
-            if trace.hidden and trace.value is None:
-                yield self.say("why.hidden", name=name)
-            else:
-                yield self.say("why.seen", name=name, value=self.shower.shown(*_of(trace)))
+            hidden = trace.hidden and trace.value is None
+            yield self._looked_at(Label(trace.field), trace.field, trace.value, hidden)
+        elif trace.item is not None and not trace.hidden:
+            yield self._looked_at(trace.item, "", trace.value, hidden=False)
 
-
-def _of(trace: ConditionTrace) -> tuple[str, Value]:
-    assert trace.field is not None  # as it names one
-    return trace.field, trace.value
+    def _looked_at(self, shown: Parameter, name: str, value: Value, hidden: bool) -> Message:
+        if hidden:
+            return self.say("why.hidden", name=shown)
+        return self.say("why.seen", name=shown, value=self.shower.shown(name, value))
 
 
 class _ToCustomer(_Teller):

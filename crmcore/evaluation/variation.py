@@ -11,10 +11,11 @@ import numpy as np
 
 from crmcore.calendars import day_number
 from crmcore.columns import Column, Ints, Mask, Value
-from crmcore.conditions import thresholds
+from crmcore.conditions import FieldType, thresholds
+from crmcore.errors import DataError
 from crmcore.evaluation.pipeline import decide
 from crmcore.policy import Policy
-from crmcore.scoring import BandStep
+from crmcore.scoring import BandStep, NestedStep
 from crmcore.segments import TableStep
 from crmcore.timing import Timing
 
@@ -70,7 +71,10 @@ def nearest_flips(
     if not trials:
         return {}
     pretended = _pretend(policy, columns, trials)
-    outcome = decide(policy, pretended, len(trials), timing, last_evaluated_us)
+    try:
+        outcome = decide(policy, pretended, len(trials), timing, last_evaluated_us)
+    except DataError:  # a table refuses somebody who is only pretended
+        return {}
     seen = {trial.fact: columns[trial.fact][0] for trial in trials}
     found: dict[str, tuple[Flip, ...]] = {}
     for step in policy.steps:
@@ -101,9 +105,11 @@ def _trials(policy: Policy, columns: Mapping[str, Column], timing: Timing) -> It
     for step in policy.steps:
         for fact, value, divisor in _edges_of(step, columns, timing):
             edges.setdefault(fact, set()).add((value, divisor))
-    for fact, values in edges.items():
-        if policy.fields[fact].personal:
+    for fact, around in edges.items():
+        type_ = policy.fields[fact]
+        if type_.personal:
             continue  # a flip would show its value
+        values = [(v, d) for v, d in around if _is_possible(v, d, type_)]
         column = columns[fact]
         seen = column.values[0].item()
         own = int(column.divisor[0]) if column.divisor is not None else 1
@@ -115,16 +121,22 @@ def _trials(policy: Policy, columns: Mapping[str, Column], timing: Timing) -> It
                 yield _Trial(fact, value, divisor, sign * steps)
 
 
+def _is_possible(value: int | float, divisor: int, type_: FieldType) -> bool:
+    """Whether a fact of that type may have the value; calculations refuse any other."""
+    low, high = type_.domain
+    inside = low <= value <= high and divisor <= type_.greatest_divisor
+    return inside or type_.kind in ("bool", "float")
+
+
 def _edges_of(
     step: object, columns: Mapping[str, Column], timing: Timing
 ) -> Iterator[tuple[str, int | float, int]]:
-    if isinstance(step, BandStep) and _usable(columns, step.source):
-        column, bands = columns[step.source], step.bands
-        if bands.spans:
-            for day in bands.edge_values(timing.of(windowed=step.windowed)):
+    if isinstance(step, BandStep | NestedStep) and _usable(columns, step.source):
+        column = columns[step.source]
+        for bands in step.all_bands:
+            for day in bands.edge_values(timing.of(windowed=step.windowed)) if bands.spans else ():
                 assert isinstance(day, date)
                 yield from _around_day(step.source, column, day_number(day), timing)
-        else:
             for edge in bands.edges.tolist():
                 yield from _around(step.source, column, edge, bands.scale, over=False)
     if isinstance(step, TableStep):

@@ -99,7 +99,7 @@ class Books:
         if fact.where is None:
             return selection
         exponent = self.orders.currency.exponent
-        bound, problems = bind(fact.where, row_fields(fact.of, exponent), "where")
+        bound, problems = bind(fact.where, row_fields(fact.of, exponent), "where", given={})
         if bound is None:
             raise PolicyError(problems)
         columns = {name: self._row_column(name, fact, selection) for name in names(fact.where)}

@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
+from crmcore.columns import Kind
 from crmcore.conditions import ConditionField, FieldType
 
 __all__ = ["USUAL_FACTS", "Fact", "FactField", "MergeKind"]
@@ -42,6 +43,7 @@ MergeKind: TypeAlias = Literal["constant", "holistic"]
 
 _TIMES = ("first", "last", "days_since_first", "days_since_last")
 _NUMBERS = ("sum", "mean", "min", "max", "median", "spread")
+_MOST_DAYS = 10**6 - 1
 _HOLISTIC = ("median", "spread", "distinct")
 
 
@@ -119,21 +121,33 @@ class Fact(BaseModel):
         return "holistic" if whole else "constant"
 
     def field_type(self, name: str, exponent: int) -> FieldType:
-        """Return the kind of column that this fact gives under that name."""
+        """Return the kind of column that this fact gives under that name, and what it can hold.
+
+        Only counts and sums are never missing.
+        """
         money = self.measure == "value"
         match self.take:
-            case "count" | "distinct" | "days_since_first" | "days_since_last":
-                return FieldType("int")
+            case "count" | "distinct":
+                return FieldType("int", nullable=False, low=0)
+            case "days_since_first" | "days_since_last":
+                return FieldType("int", low=0, high=_MOST_DAYS)
             case "first" | "last":
                 return FieldType("date" if name.endswith("_on") else "instant")
             case "mean":
-                return FieldType("ratio", exponent=exponent if money else 0)
+                return FieldType("ratio", exponent=exponent if money else 0, amount=money)
             case "share":
-                return FieldType("ratio")
+                return FieldType("ratio", low=0)
             case "spread":
                 return FieldType("float")
+            case "sum":
+                kind: Kind = "money" if money else "int"
+                return FieldType(kind, exponent=exponent if money else 0, nullable=False)
+            case _ if money:
+                return FieldType("money", exponent=exponent)
+            case _ if self.measure == "gap_days":
+                return FieldType("int", low=0, high=_MOST_DAYS)
             case _:
-                return FieldType("money", exponent=exponent) if money else FieldType("int")
+                return FieldType("int")
 
 
 def _as_written(given: object) -> object:

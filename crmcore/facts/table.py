@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Context, Decimal
 from fractions import Fraction
@@ -107,6 +107,39 @@ class FactTable:
                 raise _wrong(name, field)
         return self
 
+    @classmethod
+    def from_frame(cls, frame: object, fields: Mapping[str, FieldType]) -> FactTable:
+        """Build from any frame or Arrow stream, checked as by `from_arrays`.
+
+        Needs the extra ``crmcore[frames]``.
+        """
+        from crmcore.records.arrow import raw_columns
+
+        return cls.from_arrays(raw_columns(frame), fields)
+
+    def to_frame(self, kind: str = "pyarrow") -> object:
+        """Return a frame that `from_frame` reads back to the same facts, also after a file.
+
+        Unlike the frame of a result it loses nothing: an exact ratio is two columns. UUIDs are
+        written as text. Needs the extra ``crmcore[frames]``.
+
+        Parameters
+        ----------
+        kind
+            ``"pyarrow"``, ``"polars"`` or ``"pandas"``.
+        """
+        from crmcore.frames import to_frame
+
+        columns: dict[str, Column] = {}
+        for name, column in self.columns.items():
+            if column.divisor is None:
+                columns[name] = column
+                continue
+            columns[name] = Column("int", column.values, column.known)
+            divisor = np.where(column.is_known(), column.divisor, 1)
+            columns[name + DIVISOR] = Column("int", divisor)
+        return to_frame(columns, self.ids, kind)
+
     def __repr__(self) -> str:
         return f"FactTable({len(self)} customers)"
 
@@ -151,7 +184,8 @@ def _read(name: str, raw: Raw, divisor: Raw | None, field: FieldType) -> Column:
 
 
 def _pair(name: str, raw: Raw, divisor: Raw, field: FieldType) -> Column:
-    if raw.kind != "int" or divisor.kind != "int" or divisor.missing is not None:
+    nothing = raw.missing is not None and bool(raw.missing.all())
+    if divisor.kind != "int" or divisor.missing is not None or not (raw.kind == "int" or nothing):
         raise _wrong(name, field)
     if len(divisor) and int(divisor.values.min()) < 1:
         raise DataError("divisors must be positive", column=name + DIVISOR)
@@ -170,6 +204,8 @@ def _of_objects(name: str, raw: Raw, known: Mask | None, field: FieldType) -> Co
     if raw.kind not in ("int", "float", "decimal", "coded") and raw.missing is None:
         raise _wrong(name, field)
     values, codes = _distinct(raw)
+    if field.kind == "label" and not field.categories:
+        field = replace(field, categories=tuple(sorted(map(str, values))))
     try:
         read = [_number(value, field) for value in values]
     except (ValueError, TypeError, ArithmeticError):
@@ -216,6 +252,8 @@ def _number(value: object, field: FieldType) -> int | float | str | Fraction:
             return field.categories.index(str(value))
         case "text" if isinstance(value, str):
             return value
+        case "bool" if value in ("true", "false"):
+            return value == "true"
         case "date" if isinstance(value, str):
             return day_number(date.fromisoformat(value))
         case "instant" if isinstance(value, str):

@@ -6,24 +6,36 @@ passed over in silence, so that each mistake is reported once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
+from crmcore.bands import LabelBands, PointBands
+from crmcore.calendars import zone
 from crmcore.conditions import GIVEN, KEYWORDS, FieldType, Suggestions, bind
 from crmcore.errors import Problem
 from crmcore.facts.selection import row_fields
 from crmcore.facts.spec import USUAL_FACTS, Fact
 from crmcore.policy.document import Document
-from crmcore.scoring import BandStep, Known, Scorer, Step, SumStep
+from crmcore.policy.gaps import Gaps
+from crmcore.scoring import (
+    BandScore,
+    BandStep,
+    Known,
+    NestedStep,
+    QuantileStep,
+    Scorer,
+    Step,
+    SumStep,
+)
 from crmcore.segments import TableStep
 
 __all__ = ["BASE_FIELDS", "Bindings", "bind_document"]
 
 BASE_FIELDS: Final[Mapping[str, FieldType]] = {
-    "blocked": FieldType("bool"),
+    "blocked": FieldType("bool", nullable=False),
     "registered_on": FieldType("date"),
 }
 """Fields of a customer that need no declaration."""
@@ -65,8 +77,10 @@ class Bindings:
 def bind_document(
     document: Document,
     scorers: Mapping[str, Scorer],
-    broken: frozenset[str],
+    gaps: Gaps,
     suggestions: Suggestions,
+    *,
+    fitting: bool = False,
 ) -> Bindings:
     """Look up every name of a document and put its decisions in order.
 
@@ -76,13 +90,14 @@ def bind_document(
         The document.
     scorers
         The host's scorers, by name.
-    broken
-        What was left out of the document for a problem of its own: names; also ``windows.x``,
-        ``class.otherwise``, and rows ``class.first.2``, in whose stead others stand.
+    gaps
+        What was left out of the document for a problem of its own.
     suggestions
         Where nearest names are looked up.
+    fitting
+        Whether quantiles may stand in it that are not fitted yet.
     """
-    return _Binder(document, scorers, broken, suggestions).run()
+    return _Binder(document, scorers, gaps, suggestions, fitting=fitting).run()
 
 
 class _Binder:
@@ -90,29 +105,35 @@ class _Binder:
         self,
         document: Document,
         scorers: Mapping[str, Scorer],
-        broken: frozenset[str],
+        gaps: Gaps,
         suggestions: Suggestions,
+        *,
+        fitting: bool,
     ) -> None:
         self.document = document
-        self.broken = set(broken)
+        self.gaps = gaps
+        self.broken = set(gaps.names)
         self.problems: list[Problem] = []
         self.suggestions = suggestions
         self.types: dict[str, FieldType] = {}
         self.scores: dict[str, FieldType] = {}
         self.labels: dict[str, FieldType] = {}
         self.ranges: dict[str, tuple[int, int]] = {}
+        self.points: dict[str, frozenset[int]] = {}
         self.used: set[str] = set()
         attributes = {name: one.field_type for name, one in document.attributes.items()}
         self.attributes = {**BASE_FIELDS, **attributes}
-        usual = {name: fact for name, fact in USUAL_FACTS.items() if name not in broken}
+        usual = {name: fact for name, fact in USUAL_FACTS.items() if name not in gaps.names}
         self.known_facts = {**usual, **document.facts}
         # The tables given here fill up step by step.
         self.known = Known(
             facts=self.types,
             scores=self.scores,
             ranges=self.ranges,
+            points=self.points,
             windowed=frozenset(name for name, fact in self.known_facts.items() if fact.window),
             scorers=scorers,
+            fitting=fitting,
             broken=self.broken,
             nearest=suggestions.nearest,
         )
@@ -122,7 +143,8 @@ class _Binder:
         self._check_facts()
         exponent = self.document.currency.exponent
         types = {name: fact.field_type(name, exponent) for name, fact in self.known_facts.items()}
-        self.types.update({**types, **self.attributes})
+        usable = {**types, **self.attributes}
+        self.types.update({name: usable[name] for name in usable if name not in self.broken})
         steps = tuple(step for name in self._order() if (step := self._step(name)) is not None)
         self._check_internal()
         asked = dict.fromkeys([*self.document.facts, *sorted(self.used)])
@@ -135,7 +157,12 @@ class _Binder:
         declared = {name: self.attributes[name] for name in self.document.attributes}
         others = {**BASE_FIELDS, **tags}
         attributes = declared | {name: others[name] for name in sorted(read & others.keys())}
-        return Bindings(facts, fields, steps, attributes, self.problems)
+        return Bindings(facts, fields, steps, attributes, self._unexplained())
+
+    def _unexplained(self) -> list[Problem]:
+        """Return the problems that do not only follow from others."""
+        gaps = replace(self.gaps, names=frozenset(self.broken))
+        return [problem for problem in self.problems if not gaps.explain(problem)]
 
     def _check_names(self) -> None:
         taken: dict[str, str] = {}
@@ -157,21 +184,21 @@ class _Binder:
         windows = self.document.windows
         for name, fact in self.document.facts.items():
             path, window = f"facts.{name}", fact.window
-            if window and window not in windows and f"windows.{window}" not in self.broken:
+            if window and window not in windows:
                 suggestion = self.suggestions.nearest(window, windows)
                 self._problem("unknown_name", "no such window", f"{path}.in", window, suggestion)
             if fact.take in ("first", "last") and not name.endswith(("_on", "_at")):
                 message = "the name of a first or last ends in _on (local day) or _at (instant)"
-                self._problem("bad_name", message, path, suggestion=f"{name}_on")
+                self._problem("bad_name", message, path, name, f"{name}_on")
             if fact.where is not None:
                 fields = row_fields(fact.of, self.document.currency.exponent)
-                found = bind(fact.where, fields, f"{path}.where", self.suggestions)[1]
+                found = bind(fact.where, fields, f"{path}.where", self.suggestions, given={})[1]
                 self.problems += found
 
     def _check_internal(self) -> None:
         decisions = {**self.scores, **self.labels}
         for at, name in enumerate(self.document.internal):
-            if name not in decisions and name not in self.broken:
+            if name not in decisions:
                 suggestion = self.suggestions.nearest(name, decisions)
                 message = "no such score or decision"
                 self._problem("unknown_name", message, f"internal.{at}", name, suggestion)
@@ -194,7 +221,7 @@ class _Binder:
         self._refuse_circles(
             {name: [one for one in inner[name] if one in left] for name in inner if name in left}
         )
-        return order
+        return order + [name for name in inner if name in left]
 
     def _refuse_circles(self, needs: Mapping[str, list[str]]) -> None:
         """Report circles among names each of which needs another of them."""
@@ -213,43 +240,58 @@ class _Binder:
         self.broken.update(needs)
 
     def _step(self, name: str) -> Step | None:
-        if name == "grade":
-            assert self.document.grade is not None  # or it were not in the order
-            step, problems = self.document.grade.bind_step(name, self.known, name)
-        elif name in _DECISIONS:
+        if name in self.document.tables:
             return self._table(name)
-        else:
-            score = self.document.scores[name]
-            bound, problems = score.bind_step(name, self.known, f"scores.{name}")
-            return self._add(name, bound, problems)
+        path = name if name == "grade" else f"scores.{name}"
+        node = self.document.scores[name] if name != "grade" else self.document.grade
+        assert node is not None  # or it were not in the order
+        step, problems = node.bind_step(name, self.known, path)
+        if step is None and isinstance(node, PointBands | LabelBands):
+            problems += [one for one in self._of_edges(node, path, problems) if one not in problems]
         return self._add(name, step, problems)
+
+    def _of_edges(
+        self, node: PointBands | LabelBands, path: str, problems: Sequence[Problem]
+    ) -> Iterator[Problem]:
+        """Yield what is wrong with edges over something that is not known for certain."""
+        bands = {path: node}
+        if isinstance(node, BandScore):
+            bands |= {f"{path}.by.{points}": one for points, one in (node.by or {}).items()}
+        columns = {**self.types, **self.scores}
+        ends = (f"{path}.fact", f"{path}.score")
+        meant = next((one.suggestion for one in problems if one.path in ends), None)
+        for where, one in bands.items():
+            yield from one.unordered(where)
+            if meant in columns:
+                kind, exponent = columns[meant].kind, columns[meant].exponent
+                found = one.bind(kind, exponent=exponent, path=where)[1]
+                yield from (each for each in found if each.path.startswith(f"{where}.from."))
 
     def _table(self, name: str) -> Step | None:
         table = self.document.tables[name]
         fields = {**self.types, **self.scores, **self.labels}
         reads = table.names()
         tags = {one: _TAG for one in reads if one.startswith("tag:")}
-        bound, problems = table.bind({**fields, **tags}, name, self.suggestions)
-        problems = [problem for problem in problems if not self._is_known_broken(problem)]
-        if bound is None or any(path.startswith(f"{name}.") for path in self.broken):
-            return self._add(name, None, problems)
-        return self._add(name, TableStep(name, tuple(sorted(reads)), bound), problems)
-
-    def _is_known_broken(self, problem: Problem) -> bool:
-        given = (problem.given or "").removeprefix("@")
-        unknown = problem.code == "unknown_name" and given in self.broken
-        return unknown or problem.path in self.broken
+        bound, problems = table.bind(
+            {**fields, **tags}, name, self.suggestions, zone=zone(self.document.zone)
+        )
+        step = None if bound is None else TableStep(name, tuple(sorted(reads)), bound)
+        return self._add(name, step, problems)
 
     def _add(self, name: str, step: Step | None, problems: list[Problem]) -> Step | None:
         self.problems += problems
-        if step is None:
+        if step is None or name in self.broken:
             self.broken.add(name)
             return None
-        (self.labels if name in _DECISIONS else self.scores)[name] = step.field_type
-        if isinstance(step, SumStep) or (
-            isinstance(step, BandStep) and name in self.document.scores
-        ):
+        if name not in _DECISIONS and isinstance(step, BandStep | NestedStep | QuantileStep):
+            self.points[name], self.ranges[name] = step.points, step.range
+        elif isinstance(step, SumStep):
             self.ranges[name] = step.range
+        type_ = step.field_type
+        if name in self.ranges:
+            low, high = self.ranges[name]
+            type_ = replace(type_, low=low, high=high)
+        (self.labels if name in _DECISIONS else self.scores)[name] = type_
         self.used.update(name for name in step.needs if name in self.known_facts)
         return step
 
@@ -268,4 +310,4 @@ class _Binder:
         self.problems.append(Problem(code, message, path, given=given, suggestion=suggestion))
 
 
-_TAG: Final = FieldType("bool", personal=True)
+_TAG: Final = FieldType("bool", personal=True, nullable=False)

@@ -26,25 +26,32 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from crmcore.bands import Identifier
+from crmcore.bands import Identifier, PointBands
 from crmcore.calendars import EvaluationCalendar, Window, zone
 from crmcore.columns import Kind
 from crmcore.conditions import FieldType
 from crmcore.documents import ANY, DocumentKind
 from crmcore.facts.spec import Fact, FactField
 from crmcore.money import Currency
-from crmcore.scoring import BandScore, Cell, Score, Scorecard, ScoredBy
+from crmcore.scoring import BandScore, Cell, Fitted, Score, Scorecard, ScoredBy
 from crmcore.segments import Grade
 from crmcore.tables import FirstMatch
 
 __all__ = ["POLICY", "Attribute", "Document", "Notes"]
 
 _NEVER_SALES: Final = ("cancelled", "refused", "returned")
+_MOST: Final = 2**63 - 1
 _REQUIRED: Final = ("format", "name", "zone", "currency", "sale_statuses")
 
 
 def _zone_name(name: str) -> str:
     return zone(name).name
+
+
+def _format(given: object) -> object:
+    if type(given) is not int:  # to Python, true and 1.0 are 1
+        raise PydanticCustomError("int_type", "a whole number is expected")
+    return given
 
 
 def _sale_status(given: object) -> object:
@@ -83,11 +90,16 @@ class Attribute(BaseModel):
         For ``label``: every label, lowest first if `ordered`. Without them any label may occur.
     ordered
         For ``label``: whether ``<`` has a meaning.
+    min, max
+        For ``int``: the least and the greatest value there may be. Conditions that calculate with
+        the attribute need to know; without them it is a number of 31 bits there.
 
     Examples
     --------
-    >>> Attribute.model_validate("text").field_type
-    FieldType(kind='text', exponent=0, categories=(), ordered=False, personal=True)
+    >>> Attribute.model_validate("text").field_type.personal
+    True
+    >>> Attribute(type="int", min=0, max=150).field_type.domain
+    (0, 150)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -96,6 +108,8 @@ class Attribute(BaseModel):
     personal: StrictBool = True
     values: Annotated[tuple[Wording, ...], AfterValidator(_distinct)] = ()
     ordered: StrictBool = False
+    min: Annotated[StrictInt, Field(ge=-_MOST, le=_MOST)] | None = None
+    max: Annotated[StrictInt, Field(ge=-_MOST, le=_MOST)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -108,6 +122,13 @@ class Attribute(BaseModel):
             raise PydanticCustomError("one_of", "'values' goes with type = 'label'")
         if self.ordered and not self.values:
             raise PydanticCustomError("one_of", "'ordered' needs the 'values', lowest first")
+        if (self.min is not None or self.max is not None) and self.type != "int":
+            raise PydanticCustomError("one_of", "'min' and 'max' go with type = 'int'")
+        low, high = self.field_type.domain
+        if self.type == "int" and low > high:
+            raise PydanticCustomError(
+                "out_of_range", "'min' lies above 'max', which is 2147483647 unless stated"
+            )
         return self
 
     @classmethod
@@ -121,7 +142,9 @@ class Attribute(BaseModel):
     def field_type(self) -> FieldType:
         """The kind of column it is."""
         kind: Kind = self.type
-        return FieldType(kind, 0, self.values, self.ordered, self.personal)
+        return FieldType(
+            kind, 0, self.values, self.ordered, self.personal, low=self.min, high=self.max
+        )
 
 
 class Notes(BaseModel):
@@ -147,7 +170,9 @@ class Notes(BaseModel):
 def _schema_of_extends(schema: dict[str, JsonValue]) -> None:
     # What is required may come from the policy that is extended.
     schema.pop("required", None)
-    schema["anyOf"] = [{"required": ["extends"]}, {"required": list(_REQUIRED)}]
+    needed = {"required": list(_REQUIRED), "additionalProperties": True}
+    schema["if"] = {"required": ["extends"], "additionalProperties": True}
+    schema["else"] = needed
 
 
 class Document(BaseModel):
@@ -201,14 +226,14 @@ class Document(BaseModel):
         json_schema_extra=_schema_of_extends,
     )
 
-    format: Literal[1]
+    format: Annotated[Literal[1], BeforeValidator(_format)]
     name: Identifier
     extends: StrictStr | None = None
     zone: Annotated[
         StrictStr, Field(max_length=64, examples=["Asia/Shanghai"]), AfterValidator(_zone_name)
     ]
     currency: Currency
-    sale_statuses: Annotated[tuple[SaleStatus, ...], AfterValidator(_distinct), Field(min_length=1)]
+    sale_statuses: Annotated[tuple[SaleStatus, ...], Field(min_length=1), AfterValidator(_distinct)]
     returns: Literal["customer_total", "refuse"] = "customer_total"
     evaluation: EvaluationCalendar = Field(default_factory=EvaluationCalendar)
     windows: Mapping[Identifier, Window] = Field(default_factory=dict)
@@ -246,11 +271,25 @@ POLICY: Final = DocumentKind(
         ("attributes", ANY): Attribute,
         ("facts", ANY): Fact,
         **{("scores", ANY, tag): model for tag, model in _SCORES.items()},
+        ("scores", ANY, "score:bands", "by", ANY): PointBands,
+        ("scores", ANY, "score:bands", "fitted"): Fitted,
         ("grade",): Grade,
         **{(name,): FirstMatch for name in ("class", "segment", "stage")},
         ("notes",): Notes,
     },
     tags=frozenset(_SCORES),
     known={("zone",): available_timezones},
+    meant={
+        **{"window": "in", "filter": "where", "when": "where", "aggregate": "take"},
+        **{"timezone": "zone", "time_zone": "zone", "tz": "zone"},
+        **{"default": "otherwise", "else": "otherwise", "rules": "first", "classes": "class"},
+    },
+    examples={
+        "format": "format = 1",
+        "name": 'name = "shop"',
+        "zone": 'zone = "Europe/Berlin"',
+        "currency": 'currency = { code = "EUR", exponent = 2 }',
+        "sale_statuses": 'sale_statuses = ["paid", "shipped", "delivered"]',
+    },
 )
 """Policies as a kind of document."""

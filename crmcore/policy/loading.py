@@ -4,44 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
-
-from pydantic import ValidationError
 
 from crmcore.calendars import zone
 from crmcore.conditions import Suggestions, nearest
 from crmcore.documents import (
-    Location,
     Plain,
     Table,
     Text,
     is_text,
     placed,
-    plain,
-    problems_of,
     read,
-    read_text,
 )
 from crmcore.errors import PolicyError, Problem
 from crmcore.policy import presets
 from crmcore.policy.binding import bind_document
-from crmcore.policy.document import POLICY, Document
-from crmcore.policy.merging import merged, resolve
+from crmcore.policy.document import POLICY
+from crmcore.policy.merging import merged, read_preset, resolve
 from crmcore.policy.runtime import Policy, hash_of
+from crmcore.policy.salvage import salvaged
 from crmcore.scoring import Scorer
 
-__all__ = ["load_policy", "rebuild"]
-
-_BY_NAME: Final = ("windows", "attributes", "facts", "scores")
-_TABLES: Final = ("class", "segment", "stage")
-# What stands in where something required has a problem, so that the rest can still be checked.
-_STAND_INS: Final[Mapping[str, Plain]] = {
-    "format": 1,
-    "name": "policy",
-    "zone": "UTC",
-    "currency": {"code": "XXX", "exponent": 6},
-    "sale_statuses": ["delivered"],
-}
+__all__ = ["load_policy", "load_recipe", "rebuild"]
 
 
 def load_policy(
@@ -76,33 +59,50 @@ def load_policy(
     """
     if isinstance(source, Policy):
         return rebuild(source.document, source.scorers if scorers is None else scorers)
-    return _build(resolve(_read(source)), scorers or {})
+    return _build(*resolve(_read(source)), scorers or {})
+
+
+def load_recipe(source: str | Path | Mapping[str, object], scorers: Mapping[str, Scorer]) -> Policy:
+    """Load a policy that may have quantiles still to be fitted; not for use before they are."""
+    return _build(*resolve(_read(source)), scorers, fitting=True)
 
 
 def rebuild(document: Mapping[str, object], scorers: Mapping[str, Scorer]) -> Policy:
     """Return the policy of a resolved document; how policies are unpickled."""
-    return _build([Text(plain(document, POLICY))], scorers)
+    return _build([read(document, POLICY)], [], scorers)
 
 
 def _read(source: str | Path | Mapping[str, object]) -> Text:
     if not isinstance(source, str) or is_text(source) or Path(source).suffix:
-        return read(source, POLICY)
+        return read(source, POLICY, collect=True)
     if source in presets.names():
-        return read_text(presets.text(source), POLICY)
+        return read_preset(source)
     known = ", ".join(presets.names())
     message = "no such preset; a file is named with its ending, such as 'shop.toml'"
     suggestion = nearest(source[:100], presets.names())
     raise PolicyError([Problem("unknown_name", message, "", source[:100], known, suggestion)])
 
 
-def _build(chain: list[Text], scorers: Mapping[str, Scorer]) -> Policy:
+def _build(
+    chain: list[Text],
+    unread: list[Problem],
+    scorers: Mapping[str, Scorer],
+    *,
+    fitting: bool = False,
+) -> Policy:
     # One for all: a document with thousands of wrong names must be refused fast too.
     suggestions = Suggestions()
     table = merged(chain)
-    document, problems, broken = _validate(table, suggestions)
-    if document:
-        bindings = bind_document(document, scorers, broken, suggestions)
-        problems += bindings.problems
+    told = [*unread, *(problem for text in chain for problem in text.problems)]
+    if not table and not told:
+        least = "; ".join(POLICY.examples.values())
+        message = f'this policy is empty: write, line by line, {least}; or only extends = "classic"'
+        raise PolicyError(placed([Problem("missing_key", message)], chain))
+    rest = salvaged(table, told, suggestions)
+    problems, document = [*told, *rest.problems], rest.document
+    if document is not None:
+        bindings = bind_document(document, scorers, rest.gaps, suggestions, fitting=fitting)
+        problems += map(rest.as_written, bindings.problems)
         if not problems:
             return Policy(
                 name=document.name,
@@ -123,47 +123,19 @@ def _build(chain: list[Text], scorers: Mapping[str, Scorer]) -> Policy:
                 scorers=scorers,
                 hash=hash_of(document, bindings.facts),
             )
-    raise PolicyError(placed(problems, [(text.text, text.file) for text in chain]))
+    if unread:
+        problems = [problem for problem in problems if not _may_come(problem, table)]
+    raise PolicyError(placed(dict.fromkeys(problems), chain))
 
 
-def _validate(
-    table: Table, suggestions: Suggestions
-) -> tuple[Document | None, list[Problem], frozenset[str]]:
-    """Return the document without what has a problem, the problems, and the names left out."""
-    try:
-        return Document.model_validate(table), [], frozenset()
-    except ValidationError as error:
-        found = problems_of(error, POLICY, suggestions)
-    problems = [problem for _, problem in found]
-    if any(len(place) == 1 and place[0] in _BY_NAME for place, _ in found):
-        # Which names there should be cannot be told.
-        return None, problems, frozenset()
-    rest = {key: dict(one) if isinstance(one, dict) else one for key, one in table.items()}
-    broken = set[str]()
-    for place, _ in found:
-        broken |= _leave_out(rest, place)
-    return Document.model_validate({**_STAND_INS, **rest}), problems, frozenset(broken)
-
-
-def _leave_out(rest: Table, place: Location) -> set[str]:
-    """Take what has a problem out of a document's tables; return the names that are missing."""
-    head = str(place[0])
-    group = rest.get(head)
-    if not isinstance(group, dict) or len(place) == 1:
-        rest.pop(head, None)
-        return {head}
-    name = str(place[1])
-    if head in _TABLES and len(place) > 2:
-        group["first"] = _without_row(group["first"], place[2])
-        return {f"{head}.first.{place[2]}"}
-    if head in _BY_NAME or (head in _TABLES and name != "first"):
-        group.pop(name, None)
-        return {name if head in ("attributes", "facts", "scores") else f"{head}.{name}"}
-    rest.pop(head)
-    return {head}
-
-
-def _without_row(rows: Plain, row: str | int) -> list[Plain]:
-    # The rows after it keep their places.
-    assert isinstance(rows, list)  # as its entries have places
-    return [["true", "x"] if at == row else entry for at, entry in enumerate(rows)]
+def _may_come(problem: Problem, table: Table) -> bool:
+    """Whether a problem may be no more when a policy that is extended, but not read, is there."""
+    if problem.line is not None or problem.path == "extends" or problem.code == "unknown_key":
+        return False
+    found: Plain | None = table
+    for part in problem.path.split("."):
+        if isinstance(found, list) and part.isdecimal() and int(part) < len(found):
+            found = found[int(part)]
+        else:
+            found = found.get(part) if isinstance(found, dict) else None
+    return found is None or isinstance(found, dict) or problem.code == "unknown_name"

@@ -2,7 +2,7 @@
 
 Tables merge key by key. Everything else is replaced: text, numbers, lists, and the weights of a
 scorecard, which only mean something together. A score that is given another kind (``from``,
-``within``, ``weights``, ``cell``, ``scorer``) replaces the other as a whole.
+``within``, ``by``, ``quantiles``, ``weights``, ``cell``, ``scorer``) replaces the other as a whole.
 """
 
 from __future__ import annotations
@@ -16,31 +16,33 @@ from crmcore.errors import PolicyError, Problem
 from crmcore.policy import presets
 from crmcore.policy.document import POLICY
 
-__all__ = ["merged", "resolve"]
+__all__ = ["merged", "read_preset", "resolve"]
 
 MAX_EXTENDS: Final = 5
-_KINDS: Final = frozenset(["from", "within", "weights", "cell", "scorer"])
+_KINDS: Final = frozenset(["from", "within", "by", "quantiles", "weights", "cell", "scorer"])
 
 
-def resolve(source: Text) -> list[Text]:
-    """Return a policy and those it extends, itself first.
-
-    Raises
-    ------
-    PolicyError
-        When a policy that is extended cannot be read, or the chain has no end.
-    """
+def resolve(source: Text) -> tuple[list[Text], list[Problem]]:
+    """Return a policy and those it extends, itself first; and what keeps others from being read."""
     chain, seen = [source], {_identity(source)}
-    while "extends" in chain[-1].table:
-        base = _base(chain[-1])
-        if _identity(base) in seen:
-            raise _refused(chain[-1], "cycle", "these policies extend each other in a circle")
-        if len(chain) > MAX_EXTENDS:
-            message = f"at most {MAX_EXTENDS} policies are extended in a row"
-            raise _refused(chain[-1], "too_deep", message)
-        seen.add(_identity(base))
-        chain.append(base)
-    return chain
+    try:
+        while "extends" in chain[-1].table:
+            base = _base(chain[-1])
+            if _identity(base) in seen:
+                raise _refused(chain[-1], "cycle", "these policies extend each other in a circle")
+            if len(chain) > MAX_EXTENDS:
+                message = f"at most {MAX_EXTENDS} policies are extended in a row"
+                raise _refused(chain[-1], "too_deep", message)
+            seen.add(_identity(base))
+            chain.append(base)
+    except PolicyError as error:
+        return chain, list(error.problems)
+    return chain, []
+
+
+def read_preset(name: str) -> Text:
+    """Return a preset's text."""
+    return read_text(presets.text(name), POLICY, name=f"preset {name}")
 
 
 def merged(chain: list[Text]) -> Table:
@@ -56,6 +58,8 @@ def _merge(base: Table, changes: Table, path: tuple[str, ...]) -> Table:
         kinds = _KINDS & changes.keys()
         if kinds and not kinds & base.keys():
             return changes
+        if kinds:  # other edges are not those that were fitted
+            base = {key: value for key, value in base.items() if key != "fitted"}
     result = dict(base)
     for key, value in changes.items():
         old = base.get(key)
@@ -74,14 +78,14 @@ def _base(text: Text) -> Text:
             known = presets.names()
             message = "no such preset; a file is named with its ending, such as 'base.toml'"
             raise _refused(text, "unknown_name", message, ", ".join(known), nearest(name, known))
-        return read_text(presets.text(name), POLICY)
+        return read_preset(name)
     if text.file is None:
         message = "only a file can extend a file: here, name a preset"
         raise _refused(text, "no_file", message)
     if not _stays(name):
         message = "a policy extends a file in its own folder or below: give a relative path"
         raise _refused(text, "outside_folder", message)
-    return read_file(text.file.parent / name, POLICY)
+    return read_file(text.file.parent / name, POLICY, collect=True)
 
 
 def _stays(name: str) -> bool:
@@ -102,4 +106,4 @@ def _refused(
 ) -> PolicyError:
     given = written(text.table["extends"])
     problem = Problem(code, message, "extends", given, allowed, suggestion)
-    return PolicyError(placed([problem], [(text.text, text.file)]))
+    return PolicyError(placed([problem], [text]))

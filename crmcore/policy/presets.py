@@ -9,7 +9,7 @@ from crmcore.errors import PolicyError, Problem
 
 __all__ = ["names", "text"]
 
-_NAMES = ("classic", "rfm_r")
+_NAMES = ("classic", "rf_grid", "rfm_r", "segments11")
 
 
 def names() -> tuple[str, ...]:
@@ -18,7 +18,7 @@ def names() -> tuple[str, ...]:
     Examples
     --------
     >>> names()
-    ('classic', 'rfm_r')
+    ('classic', 'rf_grid', 'rfm_r', 'segments11')
     """
     return _NAMES
 

@@ -11,13 +11,12 @@ from typing import Final
 
 from crmcore.documents import Plain, Table
 
-__all__ = ["to_toml"]
+__all__ = ["inline", "to_toml"]
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _WIDTH: Final = 90
-# Tables of whose entries each is one line, and tables whose entries are tables of their own.
-_LINES: Final = ("currency", "evaluation", "windows", "notes", "attributes", "facts")
-_NESTED: Final = ("scores", "labels")
+# What holds tables that have a heading of their own; elsewhere tables are one line.
+_NESTED: Final = ("scores", "labels", "by")
 
 
 def to_toml(table: Table) -> str:
@@ -36,17 +35,21 @@ def to_toml(table: Table) -> str:
     blocks = ["\n".join(_lines(single))] if single else []
     for key, value in table.items():
         if isinstance(value, dict):
-            blocks += _blocks(key, value)
+            blocks += _blocks((key,), value)
     return "\n\n".join(blocks) + "\n"
 
 
-def _blocks(name: str, table: Table) -> Iterator[str]:
-    if table and name in _NESTED and all(isinstance(value, dict) for value in table.values()):
-        for key, value in table.items():
-            assert isinstance(value, dict)  # just tested
-            yield "\n".join([f"[{name}.{_key(key)}]", *_lines(value)])
-    else:
-        yield "\n".join([f"[{_key(name)}]", *_lines(table)])
+def _blocks(path: tuple[str, ...], table: Table) -> Iterator[str]:
+    inner = {
+        (*path, key): value
+        for key, value in table.items()
+        if isinstance(value, dict) and (path[-1] in _NESTED or key in _NESTED)
+    }
+    own = {key: value for key, value in table.items() if (*path, key) not in inner}
+    if own or not inner:
+        yield "\n".join([f"[{'.'.join(map(_key, path))}]", *_lines(own)])
+    for key, value in inner.items():
+        yield from _blocks(key, value)
 
 
 def _lines(table: Mapping[str, Plain]) -> Iterator[str]:
@@ -55,14 +58,21 @@ def _lines(table: Mapping[str, Plain]) -> Iterator[str]:
 
 
 def _long(value: Plain) -> str:
-    text = _value(value)
+    text = inline(value)
     if isinstance(value, list) and len(text) > _WIDTH:
-        rows = "".join(f"  {_value(entry)},\n" for entry in value)
+        rows = "".join(f"  {inline(entry)},\n" for entry in value)
         return f"[\n{rows}]"
     return text
 
 
-def _value(value: Plain) -> str:
+def inline(value: Plain) -> str:
+    """Write one value as TOML, on one line.
+
+    Examples
+    --------
+    >>> inline([["300.00", 2], ["500.00", 3]]), inline({"of": "sale", "in": "period"})
+    ('[["300.00", 2], ["500.00", 3]]', '{ of = "sale", in = "period" }')
+    """
     match value:
         case bool():
             return "true" if value else "false"
@@ -76,8 +86,8 @@ def _value(value: Plain) -> str:
             text = format(value, "f")
             return text if "." in text else f"{text}.0"
         case list():
-            return f"[{', '.join(map(_value, value))}]"
-    entries = ", ".join(f"{_key(key)} = {_value(entry)}" for key, entry in value.items())
+            return f"[{', '.join(map(inline, value))}]"
+    entries = ", ".join(f"{_key(key)} = {inline(entry)}" for key, entry in value.items())
     return f"{{ {entries} }}" if entries else "{}"
 
 

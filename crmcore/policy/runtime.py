@@ -6,10 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypedDict
+from typing import Final, Literal, TypedDict
 
 from crmcore.calendars import EvaluationCalendar, Window, Zone
-from crmcore.conditions import FieldType
+from crmcore.conditions import FieldType, Rule
 from crmcore.documents import Table
 from crmcore.facts.spec import Fact
 from crmcore.money import Currency
@@ -17,7 +17,10 @@ from crmcore.policy.document import Document, Notes
 from crmcore.policy.printing import to_toml
 from crmcore.scoring import Scorer, Step
 
-__all__ = ["Policy", "hash_of"]
+__all__ = ["NOT_DECIDING", "Policy", "hash_of"]
+
+NOT_DECIDING: Final = frozenset(["name", "extends", "internal", "labels"])
+"""The keys of a document that change no decision."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -100,6 +103,23 @@ class Policy:
         """Return the decision of that name, ``None`` when the policy has none."""
         return next((step for step in self.steps if step.name == name), None)
 
+    def condition(self, text: str) -> Rule:
+        """Return a condition over the fields of this policy, ready to be asked.
+
+        Raises
+        ------
+        PolicyError
+            With everything that is wrong with the text.
+
+        Examples
+        --------
+        >>> from crmcore.policy import load_policy
+        >>> rule = load_policy("classic").condition("sale_count >= 5")
+        >>> rule({"sale_count": 7})
+        True
+        """
+        return Rule(text, self.fields, zone=self.zone)
+
     def label(self, identifier: str, language: str) -> str:
         """Return the wording of an identifier: the identifier itself where there is none.
 
@@ -156,12 +176,12 @@ class _Dump(TypedDict):
 def hash_of(document: Document, facts: Mapping[str, Fact]) -> str:
     """Return the hash of all that decides in a document, with the facts asked for."""
     options = _Dump(mode="json", by_alias=True, exclude_none=True)
-    content = document.model_dump(
-        **options, exclude={"name", "extends", "internal", "labels", "facts", "scores"}
-    )
+    content = document.model_dump(**options, exclude={*NOT_DECIDING, "facts", "scores"})
     content["sale_statuses"].sort()
     content["facts"] = {name: fact.model_dump(**options) for name, fact in facts.items()}
     # One by one: of a whole table of them pydantic would try all four kinds for each.
-    content["scores"] = {name: one.model_dump(**options) for name, one in document.scores.items()}
+    content["scores"] = {
+        name: one.model_dump(**options, exclude={"fitted"}) for name, one in document.scores.items()
+    }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

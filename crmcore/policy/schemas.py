@@ -1,4 +1,8 @@
-"""The JSON Schema of policy files, for editors and other checkers."""
+"""The JSON Schema of policy files, for editors and other checkers.
+
+Editors read it with different libraries, some of which know draft 7 only. What those do not know
+is said once more in a way that they do, so that all of them complete keys and point at mistakes.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import re
 from typing import Final
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic.json_schema import GenerateJsonSchema, JsonRef, JsonSchemaValue
 from pydantic_core import core_schema
 
 from crmcore.policy.document import Document
@@ -32,12 +36,12 @@ def schema(model: type[BaseModel] = Document) -> dict[str, object]:
     >>> schema()["title"]
     'crmcore policy'
     """
-    found = model.model_json_schema(by_alias=True, schema_generator=_Described)
+    found = model.model_json_schema(by_alias=True, schema_generator=_ForEditors)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
 
 
-class _Described(GenerateJsonSchema):
-    """Takes the descriptions of keys from the docstrings of their models."""
+class _ForEditors(GenerateJsonSchema):
+    """Describes keys by the docstrings of their models, and nothing that no document can hold."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         found = super().model_schema(schema)
@@ -49,9 +53,67 @@ class _Described(GenerateJsonSchema):
                 described |= entries
         for name, info in model.model_fields.items():
             key = found.get("properties", {}).get(info.alias or name)
-            if key is not None and name in described:
-                key.setdefault("description", described[name])
+            if key is not None:
+                key.setdefault("description", described.get(name, found["description"]))
         return found
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        return False  # it would repeat the key
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        # A key without a value is left out: TOML has no null, and JSON's is refused.
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        found = super().default_schema(schema)
+        if found.get("default", ...) is None:
+            del found["default"]
+        return found
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        found = super().dict_schema(schema)
+        found.get("propertyNames", {}).pop("examples", None)
+        if "patternProperties" in found:
+            found["additionalProperties"] = False
+        return found
+
+    def tuple_schema(self, schema: core_schema.TupleSchema) -> JsonSchemaValue:
+        found = super().tuple_schema(schema)
+        if "prefixItems" in found and "items" not in found:
+            # There are no more items; but where prefixItems is not known, this is of all of them.
+            found["items"] = {"anyOf": found["prefixItems"]}
+        return found
+
+    def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
+        found = super().tagged_union_schema(schema)
+        if found.pop("discriminator", None):
+            return found
+        members = [self.get_schema_from_definitions(JsonRef(one["$ref"])) for one in found["oneOf"]]
+        return _together([one for one in members if one])
+
+
+def _together(members: list[JsonSchemaValue]) -> JsonSchemaValue:
+    """Return one table with the keys of several kinds of table, told apart by what they require.
+
+    Of a choice among tables, editors complete the keys of one only, or say of a misspelt key that
+    none of the tables fits.
+    """
+    properties = {key: one for table in members for key, one in table["properties"].items()}
+    kinds = [
+        {
+            "if": {"required": table["required"]},
+            "then": {"propertyNames": {"enum": [*table["properties"]]}},
+        }
+        for table in members
+        if "required" in table
+    ]
+    return {
+        "type": "object",
+        "description": " ".join(str(table["description"]) for table in members),
+        "properties": properties,
+        "additionalProperties": False,
+        "allOf": kinds,
+    }
 
 
 def _described(text: str) -> tuple[str, dict[str, str]]:

@@ -4,7 +4,7 @@ Examples
 --------
 >>> import crmcore as crm
 >>> crm.presets.names()
-('classic', 'rfm_r')
+('classic', 'rf_grid', 'rfm_r', 'segments11')
 >>> crm.presets.load("classic").label("gold", "zh-CN")
 '金'
 """

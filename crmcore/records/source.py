@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from crmcore.calendars import zone
-from crmcore.documents import ANY, DocumentKind, placed, problems_of, read
+from crmcore.documents import ANY, DocumentKind, placed, problems_of, read, untold
 from crmcore.errors import Problem, SourceError
 from crmcore.money import Currency
 from crmcore.records.formula import parse_formula
@@ -366,10 +366,14 @@ def load_source(source: str | Path | Mapping[str, object]) -> Source:
     crmcore.errors.SourceError: 1 problem in the source
       2 rows: this is not one of what may stand here; given 'order'; allowed: orders, lines ...
     """
-    text = read(source, SOURCE)
+    text = read(source, SOURCE, collect=True)
+    found: list[Problem] = []
     try:
-        return Source.model_validate(text.table)
+        checked = Source.model_validate(text.table)
+        if not text.problems:
+            return checked
     except ValidationError as error:
         found = [one for _, one in problems_of(error, SOURCE) if one.code != "conflict"]
         found += _conflicts(text.table)
-        raise SourceError(placed(found, [(text.text, text.file)])) from None
+    found = [*text.problems, *untold(found, text.problems)]
+    raise SourceError(placed(found, [text]))

@@ -6,14 +6,19 @@ whole numbers, a host's scorer gives floats, and whatever lacks one of its parts
 
 from __future__ import annotations
 
-from crmcore.scoring.nodes import BandScore, Cell, Known, Score, Scorecard, ScoredBy, banded
-from crmcore.scoring.steps import BandStep, Scorer, ScorerStep, Step, SumStep
+from crmcore.scoring.banding import BandScore, Fitted, QuantileStep
+from crmcore.scoring.known import Known, banded
+from crmcore.scoring.nodes import Cell, Score, Scorecard, ScoredBy
+from crmcore.scoring.steps import BandStep, NestedStep, Scorer, ScorerStep, Step, SumStep
 
 __all__ = [
     "BandScore",
     "BandStep",
     "Cell",
+    "Fitted",
     "Known",
+    "NestedStep",
+    "QuantileStep",
     "Score",
     "Scorecard",
     "ScoredBy",

@@ -1,103 +1,26 @@
-"""How scores are written in a policy, and how they become steps."""
+"""How scores made of other scores are written in a policy, and how they become steps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Annotated, Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictInt, Tag
 
-from crmcore.bands import Identifier, PointBands
-from crmcore.conditions import FieldType, nearest
+from crmcore.bands import Identifier
+from crmcore.conditions import FieldType
 from crmcore.errors import Problem
-from crmcore.scoring.steps import BandStep, Scorer, ScorerStep, SumStep
+from crmcore.scoring.banding import BandScore
+from crmcore.scoring.known import Known
+from crmcore.scoring.steps import ScorerStep, SumStep
 
-__all__ = ["BandScore", "Cell", "Known", "Score", "Scorecard", "ScoredBy", "banded"]
+__all__ = ["Cell", "Score", "Scorecard", "ScoredBy"]
 
 _INT64: Final = range(-(2**63), 2**63)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What a step may name when it is bound.
-
-    Parameters
-    ----------
-    facts
-        Types of facts and attributes.
-    scores
-        Types of the scores that are bound already.
-    ranges
-        Least and greatest value of those scores that are whole numbers.
-    windowed
-        The facts that look at a window.
-    scorers
-        The host's scorers.
-    broken
-        Names that exist but have a problem of their own; what rests on them is not reported.
-    nearest
-        How to find the known name most like an unknown one.
-    """
-
-    facts: Mapping[str, FieldType]
-    scores: Mapping[str, FieldType] = field(default_factory=dict)
-    ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    windowed: frozenset[str] = frozenset()
-    scorers: Mapping[str, Scorer] = field(default_factory=dict)
-    broken: AbstractSet[str] = frozenset()
-    nearest: Callable[[str, Collection[str]], str | None] = nearest
-
-    def unknown(self, name: str, among: Mapping[str, object], path: str, what: str) -> Problem:
-        """Return the problem of a name that is not among those allowed."""
-        other = self.facts if among is self.scores else self.scores
-        message = f"no such {what}"
-        if name in other:
-            message = f"this is {'a fact' if other is self.facts else 'a score'}, not a {what}"
-        return Problem(
-            "unknown_name", message, path, given=name, suggestion=self.nearest(name, among)
-        )
-
-
 class _Node(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class BandScore(PointBands):
-    """Points by bands over one fact, attribute or other score.
-
-    Parameters
-    ----------
-    fact, score
-        What is banded: exactly one of them.
-
-    Examples
-    --------
-    >>> BandScore.model_validate({"fact": "sale_count", "from": [[1, 1], [6, 5]]}).needs
-    ('sale_count',)
-    """
-
-    fact: Identifier | None = None
-    score: Identifier | None = None
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Names of the columns it is computed from."""
-        return tuple(name for name in (self.fact, self.score) if name is not None)
-
-    def bind_step(
-        self, name: str, known: Known, path: str
-    ) -> tuple[BandStep | None, list[Problem]]:
-        """Return the step, or what is wrong."""
-        source, problems = banded(self.fact, self.score, known, path)
-        if source is None:
-            return None, problems
-        type_ = known.facts[source] if self.fact else known.scores[source]
-        bands, problems = self.bind(type_.kind, exponent=type_.exponent, path=path)
-        if bands is None:
-            return None, problems
-        return BandStep(name, source, bands, source in known.windowed, FieldType("int")), []
 
 
 class Scorecard(_Node):
@@ -245,24 +168,6 @@ Score: TypeAlias = Annotated[
     Discriminator(_kind_of_score),
 ]
 """Any of the four, told apart by the key ``weights``, ``cell`` or ``scorer``; else bands."""
-
-
-def banded(
-    fact: str | None, score: str | None, known: Known, path: str
-) -> tuple[str | None, list[Problem]]:
-    """Return the name of the one column that bands are over, or what is wrong with it."""
-    if (fact is None) == (score is None):
-        given = "neither" if fact is None else "both"
-        message = "bands are over a 'fact' or over a 'score': exactly one of them"
-        return None, [Problem("one_of", message, path, given=given)]
-    name, among = (fact, known.facts) if fact is not None else (score, known.scores)
-    assert name is not None  # one of the two is given
-    if name in known.broken:
-        return None, []
-    if name not in among:
-        what, key = ("fact or attribute", "fact") if fact is not None else ("score", "score")
-        return None, [known.unknown(name, among, f"{path}.{key}", what)]
-    return name, []
 
 
 def _unsummable(parts: Mapping[str, str], known: Known) -> list[Problem]:

@@ -9,16 +9,18 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from crmcore.bands import BoundBands
+from crmcore.bands import Band, BoundBands
 from crmcore.columns import Column, Ints, Mask
 from crmcore.conditions import FieldType
 from crmcore.errors import DataError
 from crmcore.timing import Timing
 
-__all__ = ["BandStep", "Scorer", "ScorerStep", "Step", "SumStep"]
+__all__ = ["BandStep", "NestedStep", "Scorer", "ScorerStep", "Step", "SumStep", "whole_numbers"]
 
 
-_INTEGER = FieldType("int")
+def whole_numbers(ends: tuple[int, int]) -> FieldType:
+    """Return the type of whole numbers from the one to the other."""
+    return FieldType("int", low=ends[0], high=ends[1])
 
 
 class Scorer(Protocol):
@@ -106,6 +108,16 @@ class BandStep:
         return (self.source,)
 
     @property
+    def all_bands(self) -> tuple[BoundBands, ...]:
+        """All bands there are: these."""
+        return (self.bands,)
+
+    @property
+    def points(self) -> frozenset[int]:
+        """All points (or label codes) that there are."""
+        return self.bands.points
+
+    @property
     def range(self) -> tuple[int, int]:
         """Least and greatest points."""
         return self.bands.range
@@ -114,6 +126,80 @@ class BandStep:
         """Return the points or labels; see `Step`."""
         moments = timing.of(windowed=self.windowed)
         return self.bands.apply(columns[self.source], moments, timing.zone)
+
+    def band_of(self, columns: Mapping[str, Column], row: int, timing: Timing) -> Band | None:
+        """Return where one row's value lies; ``None`` when it is missing."""
+        moments = timing.of(windowed=self.windowed)
+        return self.bands.band_of(columns[self.source], row, moments, timing.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class NestedStep:
+    """Points by bands over one column, with bands of their own for each points of another score.
+
+    Parameters
+    ----------
+    name
+        Name of the resulting column.
+    source
+        Name of the column banded.
+    inside
+        Name of the other score. Where it is missing, so are the points.
+    tables
+        The bands for each of its points.
+    windowed
+        As for `BandStep`.
+    """
+
+    name: str
+    source: str
+    inside: str
+    tables: Mapping[int, BoundBands]
+    windowed: bool
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the columns read."""
+        return (self.source, self.inside)
+
+    @property
+    def all_bands(self) -> tuple[BoundBands, ...]:
+        """All bands there are."""
+        return tuple(self.tables.values())
+
+    @property
+    def points(self) -> frozenset[int]:
+        """All points that there are."""
+        return frozenset[int]().union(*(bands.points for bands in self.all_bands))
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """Least and greatest points."""
+        return min(self.points), max(self.points)
+
+    @property
+    def field_type(self) -> FieldType:
+        """What the resulting column holds."""
+        return whole_numbers(self.range)
+
+    def apply(self, columns: Mapping[str, Column], rows: int, timing: Timing) -> Column:
+        """Return the points; see `Step`."""
+        outer, moments = columns[self.inside], timing.of(windowed=self.windowed)
+        values, known = np.zeros(rows, np.int64), np.zeros(rows, np.bool_)
+        for points, bands in self.tables.items():
+            here = outer.is_known() & (outer.values == points)
+            found = bands.apply(columns[self.source], moments, timing.zone)
+            values[here] = found.values[here]
+            known |= here & found.is_known()
+        return Column("int", values, None if known.all() else known)
+
+    def band_of(self, columns: Mapping[str, Column], row: int, timing: Timing) -> Band | None:
+        """Return where one row's value lies among the bands that are for it."""
+        bands = self.tables.get(cast(int, columns[self.inside][row]))
+        if bands is None:
+            return None
+        moments = timing.of(windowed=self.windowed)
+        return bands.band_of(columns[self.source], row, moments, timing.zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +220,6 @@ class SumStep:
     name: str
     weights: tuple[tuple[str, int], ...]
     range: tuple[int, int]
-    field_type: FieldType = _INTEGER
 
     @classmethod
     def of(
@@ -149,6 +234,11 @@ class SumStep:
     def needs(self) -> tuple[str, ...]:
         """Names of the columns read."""
         return tuple(part for part, _ in self.weights)
+
+    @property
+    def field_type(self) -> FieldType:
+        """What the resulting column holds."""
+        return whole_numbers(self.range)
 
     def apply(self, columns: Mapping[str, Column], rows: int, timing: Timing) -> Column:
         """Return the sums; see `Step`."""

@@ -14,7 +14,7 @@ from crmcore.conditions import (
     BoundNot,
     BoundPair,
     BoundTerms,
-    FieldType,
+    BoundValue,
 )
 from crmcore.conditions.tree import ComparisonOp
 from crmcore.sql import nodes
@@ -53,12 +53,11 @@ def condition(bound: Bound, scope: Scope) -> Node:
         case BoundIn():
             return _member(bound, scope)
         case BoundPair():
-            left = _rank(scope.value(bound.left), bound.left_type)
-            return nodes.compare(left, bound.op, _rank(scope.value(bound.right), bound.right_type))
+            return nodes.compare(_rank(bound.left, scope), bound.op, _rank(bound.right, scope))
         case BoundBetween():
             return nodes.all_of([condition(bound.low, scope), condition(bound.high, scope)])
         case BoundKnown():
-            missing = nodes.is_missing(scope.value(bound.name))
+            missing = nodes.is_missing(scope.value(bound.item.text))
             return missing if bound.op == "is_unknown" else nodes.negate(missing)
         case BoundNot():
             return nodes.negate(condition(bound.term, scope))
@@ -102,11 +101,11 @@ def _one_of(value: Node, items: list[Node]) -> Node:
 
 
 def _member(bound: BoundIn, scope: Scope) -> Node:
-    value = scope.value(bound.name)
-    kind = bound.type.kind
+    value = scope.value(bound.item.text)
+    kind = bound.item.type.kind
     if kind == "ratio":
         edges = sorted(edge for edge in bound.edges if isinstance(edge, Fraction))
-        found = nodes.any_of([_ratio(bound.name, "==", edge, scope) for edge in edges])
+        found = nodes.any_of([_ratio(bound.item.text, "==", edge, scope) for edge in edges])
     elif kind == "label":
         found = _one_of(value, [nodes.text(str(edge)) for edge in sorted(map(str, bound.edges))])
     else:
@@ -116,11 +115,12 @@ def _member(bound: BoundIn, scope: Scope) -> Node:
     return found if bound.op == "in" else nodes.negate(found)
 
 
-def _rank(value: Node, type_: FieldType) -> Node:
-    """Return what a value is compared by: of a label its place."""
-    if type_.kind != "label":
+def _rank(field: BoundValue, scope: Scope) -> Node:
+    """Return what a field is compared by: of a label its place."""
+    value = scope.value(field.text)  # no calculation comes this far
+    if field.type.kind != "label":
         return value
-    places = enumerate(type_.categories)
+    places = enumerate(field.type.categories)
     cases = [
         (nodes.compare(value, "==", nodes.text(label)), nodes.number(place))
         for place, label in places

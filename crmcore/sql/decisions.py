@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from crmcore.bands import BoundBands
 from crmcore.calendars import shift_days
 from crmcore.policy import Policy
-from crmcore.scoring import BandStep, Step, SumStep
+from crmcore.scoring import BandStep, NestedStep, Step, SumStep
 from crmcore.segments import TableStep
 from crmcore.sql import nodes
 from crmcore.sql.conditions import Scope, condition
@@ -23,7 +24,9 @@ def decision(step: Step, scope: Scope, policy: Policy) -> Node:
     """Return what one step of a policy gives."""
     match step:
         case BandStep():
-            return _banded(step, scope, policy)
+            return _banded(step.source, step.bands, scope, policy)
+        case NestedStep():
+            return _nested(step, scope, policy)
         case SumStep():
             return _summed(step, scope)
         case TableStep():
@@ -31,36 +34,44 @@ def decision(step: Step, scope: Scope, policy: Policy) -> Node:
     raise AssertionError(step.name)  # refused before
 
 
-def _banded(step: BandStep, scope: Scope, policy: Policy) -> Node:
-    below, *reached, missing = [_outcome(step, outcome) for outcome in step.bands.outcomes]
-    cases = [(nodes.is_missing(scope.value(step.source)), missing)]
-    met = list(_edges(step, scope, policy))
+def _nested(step: NestedStep, scope: Scope, policy: Policy) -> Node:
+    outer, cases = scope.value(step.inside), []
+    for points, bands in step.tables.items():
+        holds = nodes.compare(outer, "==", nodes.number(points))
+        cases.append((holds, _banded(step.source, bands, scope, policy)))
+    return nodes.choose(cases, nodes.nothing("bigint"))
+
+
+def _banded(source: str, bands: BoundBands, scope: Scope, policy: Policy) -> Node:
+    below, *reached, missing = [_outcome(bands, outcome) for outcome in bands.outcomes]
+    cases = [(nodes.is_missing(scope.value(source)), missing)]
+    met = list(_edges(source, bands, scope, policy))
     # The highest edge that is met decides, so the highest comes first.
     cases += reversed(list(zip(met, reached, strict=True)))
     return nodes.choose(cases, below)
 
 
-def _outcome(step: BandStep, outcome: int | None) -> Node:
-    labels = step.bands.labels
+def _outcome(bands: BoundBands, outcome: int | None) -> Node:
+    labels = bands.labels
     if outcome is None:
         return nodes.nothing("varchar" if labels else "bigint")
     return nodes.text(labels[outcome]) if labels else nodes.number(outcome)
 
 
-def _edges(step: BandStep, scope: Scope, policy: Policy) -> Iterator[Node]:
+def _edges(source: str, bands: BoundBands, scope: Scope, policy: Policy) -> Iterator[Node]:
     """Yield for each edge, ascending, whether it is reached."""
-    bands, value = step.bands, scope.value(step.source)
+    value = scope.value(source)
     if bands.spans:
         day = np.array([scope.inputs.day])
         if bands.kind == "date":
-            value = scope.value(instant_of(step.source))
+            value = scope.value(instant_of(source))
         for span in bands.spans:
             start = int(policy.zone.day_starts(shift_days(day, span, -1))[0])
             yield nodes.compare(value, ">=", nodes.number(start))
     elif bands.kind == "ratio":
         wide = nodes.cast(value, "int128")
         scaled = wide if bands.scale == 1 else nodes.compute(wide, "*", nodes.number(bands.scale))
-        divisor = nodes.cast(scope.value(divisor_of(step.source)), "int128")
+        divisor = nodes.cast(scope.value(divisor_of(source)), "int128")
         for edge in bands.edges.tolist():
             yield nodes.compare(scaled, ">=", nodes.compute(nodes.number(edge), "*", divisor))
     else:

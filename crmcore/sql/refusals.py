@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Final
 
@@ -10,9 +10,14 @@ from crmcore.conditions import (
     Bound,
     BoundBetween,
     BoundCompare,
+    BoundField,
     BoundIn,
+    BoundKnown,
     BoundNot,
+    BoundPair,
     BoundTerms,
+    BoundValue,
+    FieldType,
 )
 from crmcore.errors import Problem
 from crmcore.facts import Fact
@@ -84,10 +89,29 @@ def _of_condition(bound: Bound, path: str) -> Iterator[Problem]:
         case BoundBetween():
             yield from _of_condition(bound.low, path)
             yield from _of_condition(bound.high, path)
-        case BoundIn() | BoundCompare() if bound.type.kind == "ratio":
-            edges = bound.edges if isinstance(bound, BoundIn) else [bound.edge]
-            if not all(isinstance(edge, Fraction) and _is_narrow(edge) for edge in edges):
-                yield _problem(path, "an edge with so many digits", bound.text)
+        case BoundPair():
+            for side in (bound.left, bound.right):
+                yield from _of_value(side, path)
+            if "ratio" in (bound.left.type.kind, bound.right.type.kind):
+                yield _problem(path, "an exact ratio compared with more than a number", bound.text)
+        case BoundKnown():
+            yield from _of_value(bound.item, path)
+        case BoundIn():
+            yield from _of_value(bound.item, path)
+            yield from _of_edges(bound.item.type, bound.edges, bound.text, path)
+        case BoundCompare():
+            yield from _of_edges(bound.type, [bound.edge], bound.text, path)
+
+
+def _of_value(value: BoundValue, path: str) -> Iterator[Problem]:
+    if not isinstance(value, BoundField):
+        yield _problem(path, "a calculation, band or case in a condition", value.text)
+
+
+def _of_edges(type_: FieldType, edges: Iterable[object], text: str, path: str) -> Iterator[Problem]:
+    wide = [edge for edge in edges if not (isinstance(edge, Fraction) and _is_narrow(edge))]
+    if type_.kind == "ratio" and wide:
+        yield _problem(path, "an edge with so many digits", text)
 
 
 def _is_narrow(edge: Fraction) -> bool:

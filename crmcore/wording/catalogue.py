@@ -20,7 +20,7 @@ from typing import Final, TypeAlias
 
 from crmcore.columns import floor_decimal
 from crmcore.conditions import Suggestions
-from crmcore.documents import DocumentKind, placed, read, written
+from crmcore.documents import DocumentKind, placed, pointing, read, untold, written
 from crmcore.errors import PolicyError, Problem
 from crmcore.wording.message import Label, Message, Money, Parameter
 
@@ -89,6 +89,16 @@ class Catalogue:
         customer = message.key.startswith("customer.")
         words = _Words(self, language, labels, customer)
         return _filled(template, {n: words.shown(v) for n, v in message.parameters.items()})
+
+    def shown(self, value: Parameter, language: str = "en", labels: Labels | None = None) -> str:
+        """Return a parameter as it stands in a message.
+
+        Examples
+        --------
+        >>> Catalogue().shown(Money(Decimal(300), "CNY", 2))
+        'CNY 300.00'
+        """
+        return _Words(self, language, labels, customer=False).shown(value)
 
     def name(
         self,
@@ -233,7 +243,7 @@ def load_catalogue(source: str | Path | Mapping[str, object]) -> Catalogue:
       de.staff.result: no such place in this message; given {nmae}; allowed: {name}, {value} \
 (did you mean 'name'?) [unknown_name]
     """
-    text, suggestions = read(source, _CATALOGUE), Suggestions()
+    text, suggestions = read(source, _CATALOGUE, collect=True), Suggestions()
     problems: list[Problem] = []
     templates: dict[str, Templates] = {}
     for language, table in text.table.items():
@@ -244,8 +254,9 @@ def load_catalogue(source: str | Path | Mapping[str, object]) -> Catalogue:
         templates[language] = dict(_flat(table))
         for key, template in templates[language].items():
             problems.extend(_problems(f"{language}.{key}", key, template, suggestions))
+    problems = [*text.problems, *untold(problems, text.problems)]
     if problems:
-        raise WordingError(placed(problems, [(text.text, text.file)]))
+        raise WordingError(placed(problems, [text]))
     return Catalogue(templates)
 
 
@@ -262,7 +273,7 @@ def _problems(path: str, key: str, template: object, suggestions: Suggestions) -
     try:
         given = places(template)
     except ValueError as error:
-        yield Problem("template_syntax", str(error), path)
+        yield pointing(Problem("template_syntax", str(error), path))
         return
     listed = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "none"
     for name in sorted(given - allowed):

@@ -12,7 +12,7 @@ from dateutil.relativedelta import relativedelta
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crmcore.bands import BoundBands, PointBands
+from crmcore.bands import Best, BoundBands, PointBands, quantile_bands
 from crmcore.calendars import Moments, day_number, moments, to_date, zone
 from crmcore.columns import Column, Kind
 
@@ -242,3 +242,77 @@ def _first(value: date | None, starts: Sequence[date], missing: int | None) -> i
     if value is None:
         return missing
     return next((9 - at for at, start in enumerate(starts) if value >= start), None)
+
+
+# Quantiles: the edges that are frozen give every measured customer the points of the definition.
+
+BEST = st.sampled_from(["high", "low"])
+PARTS = st.integers(2, 10)
+EXPONENTS = st.sampled_from([0, 2])
+# Few different values, so that there are ties; and anything.
+numbers = st.integers(-3, 3) | st.integers(-(2**40), 2**40)
+tiny_divisors = st.integers(1, 12) | st.integers(1, 2**20)
+
+
+def by_rank(values: Sequence[Fraction | None], parts: int, best: Best) -> list[int | None]:
+    """Count for each value how many of the others are worse, one by one."""
+    known = [value for value in values if value is not None]
+
+    def points_of(value: Fraction) -> int:
+        worse = sum(one < value if best == "high" else one > value for one in known)
+        return 1 + parts * worse // len(known)
+
+    return [None if value is None else points_of(value) for value in values]
+
+
+def check_quantiles(column: Column, parts: int, best: Best) -> BoundBands:
+    values = [None if value is None else Fraction(value) for value in column]  # type: ignore[arg-type]
+    written = quantile_bands(column, parts, best)
+    bands, problems = written.bind(column.kind, exponent=column.exponent)
+    assert problems == []
+    assert bands is not None
+    assert bands.apply(column, NOW, UTC).to_list() == by_rank(values, parts, best)
+    # Whoever comes later falls on a side, and never outside.
+    assert bands.points <= set(range(1, parts + 1))
+    assert bands.outcomes[0] is not None
+    return bands
+
+
+@given(st.lists(st.none() | numbers, max_size=40), PARTS, BEST)
+@example([], 5, "high").via("nobody")
+@example([None, None], 5, "low").via("nobody whose value is known")
+@example([7], 5, "high").via("one customer")
+@example([1] * 8 + [2, 9], 5, "high").via("one order for 80 % of the customers")
+@example([1] * 8 + [2, 9], 5, "low").via("the same, the fewest best")
+@example([0, 2**63 - 1, -(2**63)], 3, "low").via("the ends of 64 bits")
+def test_quantiles_of_whole_numbers(values: list[int | None], parts: int, best: Best) -> None:
+    known = np.array([value is not None for value in values], bool)
+    column = Column("int", np.array([value or 0 for value in values], np.int64), known)
+    bands = check_quantiles(column, parts, best)
+    seen = {value for value in values if value is not None}
+    assert {int(edge) for edge in bands.edges} <= (seen or {0})
+
+
+@given(st.lists(numbers, max_size=40), PARTS, BEST, EXPONENTS)
+def test_quantiles_of_money(values: list[int], parts: int, best: Best, exponent: int) -> None:
+    check_quantiles(Column("money", np.array(values, np.int64), exponent=exponent), parts, best)
+
+
+@given(st.lists(st.tuples(numbers, tiny_divisors), max_size=40), PARTS, BEST, EXPONENTS)
+@example([(1, 3), (2, 6), (1, 2)], 3, "high", 2).via("one ratio in two forms")
+@example([(10**6, 10**6 + 1), (10**6 - 1, 10**6)], 2, "high", 2).via("ratios side by side")
+def test_quantiles_of_ratios(
+    fractions: list[tuple[int, int]], parts: int, best: Best, exponent: int
+) -> None:
+    over = np.array([over for over, _ in fractions], np.int64)
+    under = np.array([under for _, under in fractions], np.int64)
+    # Edges with decimals need room beside the largest values; a policy refuses what has none.
+    over //= np.where(np.abs(over) > 2**20, under, 1)
+    check_quantiles(Column("ratio", over, divisor=under, exponent=exponent), parts, best)
+
+
+@given(st.lists(st.floats(-1e6, 1e6).map(lambda x: round(x, 9)), max_size=40), PARTS, BEST)
+@example([0.1, 0.3, 0.30000000000000004], 3, "high").via("neighbours")
+@example([0.0, -0.0, 1.0], 2, "low").via("two zeros are one value")
+def test_quantiles_of_floats(values: list[float], parts: int, best: Best) -> None:
+    check_quantiles(Column("float", np.array(values, np.float64)), parts, best)

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from crmcore import kernels
 from crmcore.calendars import shift_days
+from crmcore.scoring import BandStep
 
 EXAMPLES = {"quick": 200, "ci": 2_000, "record": 50_000}
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
@@ -116,6 +117,12 @@ DEFECTS = {
     "a window that ends a day early": (
         "crmcore.calendars.windows.shift_days",
         lambda days, span, sign: shift_days(days, span, sign) - 1,
+    ),
+    "the bands of other points": (
+        "crmcore.scoring.steps.NestedStep.apply",
+        lambda step, columns, rows, timing: BandStep(
+            step.name, step.source, step.tables[5], step.windowed, step.field_type
+        ).apply(columns, rows, timing),
     ),
     "months without clamping": (
         "crmcore.bands.bound._edge_days",

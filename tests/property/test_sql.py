@@ -15,7 +15,16 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from cases import AS_OF_DAYS, CUSTOMERS, FACTS, WINDOWS, instants, policies, row_lists
+from cases import (
+    AS_OF_DAYS,
+    CUSTOMERS,
+    FACTS,
+    WINDOWS,
+    instants,
+    nested_bands,
+    policies,
+    row_lists,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -102,6 +111,8 @@ def documents(draw: st.DrawFn, as_of: date) -> dict[str, Any]:
     if draw(st.booleans()):
         scores["recency_points"]["missing"] = 0
         scores["frequency_points"]["below"] = 0
+    if draw(st.booleans()):
+        scores["frequency_points"] = draw(nested_bands())
     if draw(st.booleans()):
         steps = [["2 weeks", 9], ["1 month", 7], ["1 quarter", 5], ["1 year", 3], ["5 years", 1]]
         scores["age"] = {"fact": "first_order_at", "within": steps}

@@ -21,6 +21,12 @@ def policies_come_from_files_and_presets(folder: Path) -> None:
     assert_type(crm.presets.load("classic"), crm.Policy)
 
 
+def quantiles_are_fitted_once(recipe: Path, orders: crm.OrderTable, facts: crm.FactTable) -> None:
+    assert_type(crm.fit(recipe, orders, as_of=date(2025, 12, 31)), crm.Policy)
+    assert_type(crm.fit_facts(recipe, facts, as_of=date(2025, 12, 31)), crm.Policy)
+    crm.fit(crm.load_policy(recipe), orders, as_of=date(2025, 12, 31))  # type: ignore[arg-type]
+
+
 def one_evaluation_serves_all(policy: crm.Policy, orders: crm.OrderTable) -> None:
     result = crm.evaluate(policy, orders, as_of=datetime(2026, 1, 1, tzinfo=UTC))
     assert_type(result, crm.Evaluation)

@@ -212,7 +212,8 @@ def process(*argv: str, env: dict[str, str] | None = None) -> subprocess.Complet
 def test_presets_are_listed_and_shown(run: Run) -> None:
     status, out, _ = run("preset", "list")
     assert status == 0
-    assert [line.split()[0] for line in out.splitlines()] == ["classic", "rfm_r"]
+    names = ["classic", "rf_grid", "rfm_r", "segments11"]
+    assert [line.split()[0] for line in out.splitlines()] == names
     assert run("preset", "show", "classic")[1].startswith("# The classic RFM scheme")
 
 
@@ -229,20 +230,21 @@ def test_schemas_are_json(run: Run, of: str) -> None:
     assert json.loads(out)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
-@pytest.mark.parametrize("name", ["classic", "rfm_r"])
+@pytest.mark.parametrize("name", ["classic", "rf_grid", "rfm_r", "segments11"])
 def test_check_sums_up_a_preset(run: Run, name: str) -> None:
     status, out, _ = run("check", name)
     assert status == 0
     assert f"Policy {name} is in order" in out
-    assert "No findings." in out
+    assert "Errors" not in out
+    assert "Warnings" not in out
 
 
 def test_check_finds_what_no_points_lead_to(run: Run, tmp_path: Path) -> None:
     text = 'extends = "classic"\nname = "x"\n[grade]\nfrom = [[9, "low"], [20, "mid"], [41, "top"]]'
     status, out, _ = run("check", written(tmp_path / "x.toml", text))
     assert status == 1
-    assert "no points lead to 'top'" in out
-    assert "score 8 has no grade" in out
+    assert "grade: no value of score leads to 'top': it goes from 8 to 40 [unreachable]" in out
+    assert "grade: score 8 has no grade: 1 total can occur there [lost]" in out
 
 
 def test_check_finds_labels_that_are_never_given(run: Run, tmp_path: Path) -> None:
@@ -250,7 +252,34 @@ def test_check_finds_labels_that_are_never_given(run: Run, tmp_path: Path) -> No
 first = [["score >= 30", "best"], ["score >= 35", "never"]]\notherwise = "rest"\n"""
     status, out, _ = run("check", written(tmp_path / "x.toml", text))
     assert status == 1
-    assert "segment: no points lead to 'never'" in out
+    assert "segment.first.1: never decides, as row 0 holds for all of its customers" in out
+    assert "nothing else gives 'never' [masked]" in out
+
+
+def test_check_shows_customers_without_what_is_personal(run: Run, tmp_path: Path) -> None:
+    text = """extends = "classic"\nname = "x"\nattributes = { city = "text" }\n[segment]
+first = [["sale_count > 2", "many"], ["city == 'Kiel'", "north"]]\n""".replace("'", '\\"')
+    status, out, _ = run("check", written(tmp_path / "x.toml", text))
+    assert status == 1
+    assert "segment: some customers get no segment" in out
+    assert "sale_count 0" in out
+    assert "segment None" in out
+    assert "city" not in out.partition("Errors")[2].partition("Warnings")[0]
+
+
+def test_check_writes_its_findings_as_data(run: Run, tmp_path: Path) -> None:
+    text = 'extends = "classic"\nname = "x"\n[grade]\nfrom = [[9, "low"], [20, "mid"]]'
+    name = written(tmp_path / "x.toml", text)
+    status, out, _ = run("check", name, "--format", "json")
+    assert status == 1
+    found = json.loads(out)["findings"]
+    assert (found[0]["code"], found[0]["shown"][0]["result"]["grade"]) == ("lost", None)
+    status, out, _ = run("check", name, "--format", "markdown")
+    assert status == 1
+    lines = out.splitlines()
+    assert lines[0] == "| severity | where | what | code |"
+    assert len(lines) == 2 + len(found)
+    assert run("check", "classic", "--format", "json")[0] == 0
 
 
 def test_check_says_every_problem(run: Run, tmp_path: Path) -> None:

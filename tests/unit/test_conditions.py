@@ -133,8 +133,8 @@ def test_text_takes_escapes_and_any_language() -> None:
 
 
 def test_what_cannot_be_seen_is_written_as_an_escape() -> None:
-    hidden = parse('a == "x\u202ey"')
-    assert to_text(hidden) == r'a == "x\u202ey"'
+    hidden = parse(r'a == "x\u200by"')
+    assert to_text(hidden) == r'a == "x\u200by"'
     assert parse(to_text(hidden)) == hidden
 
 
@@ -152,14 +152,14 @@ def test_text_of_a_tree_is_the_one_spelling() -> None:
         ("a =", 2, "=="),
         ("a = 1", 2, "=="),
         ("a == 1 b", 7, "expected 'and'"),
-        ("a AND b", 2, "lower-case"),
+        ("a AND b", 2, "lower case"),
         ("a && b", 2, "'and'"),
         ("a == 'x'", 5, "double quotes"),
         ('a == "x', 5, "no end"),
         ('a == "x\ny"', 5, "control"),
         (r'a == "\q"', 5, "\\"),
         (r'a == "\ud800"', 5, "surrogate"),
-        ("a == 2024-01-31", 9, "quotes"),
+        ("a == 2024-01-31", 10, "quotes"),
         ("a == 01", 5, "leading zero"),
         ("a == 1e5", 5, "number"),
         ("a == 1.", 5, "number"),
@@ -174,16 +174,15 @@ def test_text_of_a_tree_is_the_one_spelling() -> None:
         ("a in (1)", 5, "'['"),
         ("a not 1", 6, "'in'"),
         ("a between 1 or 2", 12, "'and'"),
-        ("5", 1, "comparison"),
-        ("5 in [1]", 2, "field"),
+        ("5", 0, "compare it"),
         ("(a", 2, "')'"),
         ("a)", 1, "expected"),
         ("城 == 1", 0, "ASCII"),
         ("a == １", 5, "ASCII"),
         ("a\u00a0== 1", 1, "ASCII"),
         ("a.b == 1", 1, "no meaning"),
-        ("a:b == 1", 0, "lower-case"),
-        ("tag: == 1", 0, "lower-case"),
+        ("a:b == 1", 1, "':' stands in"),
+        ("tag: == 1", 3, "':' stands in"),
         ("a == 1\x00", 6, "no meaning"),
         ("and", 0, "expected"),
     ],
@@ -415,8 +414,8 @@ def test_names_are_those_of_every_node() -> None:
         ("sale_cout == ordr_count", ["unknown_name"] * 2),
         ("sale_count == total", ["type_mismatch"]),
         ("total == yen", ["type_mismatch"]),
-        ("mean_sale > total", ["type_mismatch"]),
-        ("mean_sale > mean_sale", ["type_mismatch"]),
+        ("mean_sale > share", ["type_mismatch"]),
+        ("5 in [1]", ["type_mismatch"]),
         ("last_sale_on < as_of", ["type_mismatch"]),
         ("tier == channel", ["type_mismatch"]),
         ("anything == anything", ["type_mismatch"]),

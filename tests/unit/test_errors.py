@@ -55,14 +55,14 @@ def test_a_refusal_says_where() -> None:
 
 def test_a_problem_says_where_what_and_what_instead() -> None:
     assert str(PROBLEM) == (
-        "shop.toml:3:7 grade.score: no such fact; given x; allowed: y (did you mean 'z'?)"
+        "shop.toml:3:7: grade.score: no such fact; given x; allowed: y (did you mean 'z'?)"
         " [unknown_name]"
     )
 
 
 def test_problems_are_counted() -> None:
-    assert str(PolicyError([PROBLEM])).startswith("1 problem in the policy\n  ")
-    assert str(SourceError([PROBLEM] * 2)).startswith("2 problems in the source\n  ")
+    assert str(PolicyError([PROBLEM])).startswith("1 problem in the policy\nshop.toml:3:7: ")
+    assert str(SourceError([PROBLEM] * 2)).startswith("2 problems in the source\nshop.toml:3:7: ")
 
 
 def test_an_unknown_customer_is_not_repeated() -> None:

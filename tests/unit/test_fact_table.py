@@ -288,3 +288,40 @@ def test_columns_that_no_fact_declares_are_left_alone() -> None:
     result = given(e_mail=["zhang.wei@example.org"])
     assert result["C1"]["score"] == 24
     assert "e_mail" not in result.columns
+
+
+# Frames
+
+
+def test_frames_keep_facts_exactly() -> None:
+    fields = {
+        "mean_sale": FieldType("ratio", exponent=2),
+        "never": FieldType("ratio", exponent=2),
+        "city": FieldType("label"),
+        "blocked": FieldType("bool"),
+    }
+    given = {
+        "customer_id": ["B", "A"],
+        "mean_sale": np.ma.masked_array([100, 7], [False, True]),
+        "mean_sale.divisor": [3, 1],
+        "never": np.ma.masked_array([0, 0], True),
+        "never.divisor": [1, 1],
+        "city": ["Suzhou", "Hangzhou"],
+        "blocked": ["true", "false"],
+    }
+    facts = FactTable.from_arrays(given, fields)
+    assert facts.columns["city"].to_list() == ["Hangzhou", "Suzhou"]
+    assert facts.columns["blocked"].to_list() == [False, True]
+    for kind in ("pyarrow", "polars", "pandas"):
+        again = FactTable.from_frame(facts.to_frame(kind), fields)
+        assert again.ids.tolist() == ["A", "B"]
+        for name in fields:
+            assert again.columns[name].to_list() == facts.columns[name].to_list(), (kind, name)
+    assert facts.columns["mean_sale"].to_list() == [None, Fraction(1, 3)]
+
+
+def test_truth_is_written_as_such() -> None:
+    with pytest.raises(crm.DataError, match="bool"):
+        FactTable.from_arrays(
+            {"customer_id": [1], "blocked": ["yes"]}, {"blocked": FieldType("bool")}
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import tomllib
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from crmcore import presets
 from crmcore.columns import Column
 from crmcore.conditions import FieldType
-from crmcore.errors import PolicyError
+from crmcore.errors import PolicyError, Problem
 from crmcore.policy import Policy, load_policy, schema
 from crmcore.policy.document import Document
 from crmcore.policy.printing import to_toml
@@ -36,8 +37,12 @@ TEXT = "this is not written as it must be"
 def problems(source: str | Path | dict[str, object], **scorers: object) -> list[str]:
     with pytest.raises(PolicyError) as caught:
         load_policy(source, scorers=scorers)  # type: ignore[arg-type]
-    # Without the line: that has tests of its own.
-    return [str(problem).removeprefix(f"{problem.line} ") for problem in caught.value.problems]
+    return [told(problem) for problem in caught.value.problems]
+
+
+def told(problem: Problem) -> str:
+    """Return what a problem says on one line: its place in the text has tests of its own."""
+    return str(replace(problem, line=None, column=None, source=None))
 
 
 # What is wrong with one line, and the whole message.
@@ -56,12 +61,12 @@ MISTAKES = {
     "window by its name in Python": (
         'windows.w = "1 year"\nfacts.f = { of = "sale", take = "count", window = "w" }',
         "facts.f.window: there is no such key here; allowed: of, take, in, field, where "
-        "[unknown_key]",
+        "(did you mean 'in'?) [unknown_key]",
     ),
     "unknown key of a score": (
         'scores.s = { fact = "sale_count", from = [[1, 1]], belwo = 1 }',
         "scores.s.belwo: there is no such key here; allowed: from, within, below, missing, fact, "
-        "score (did you mean 'below'?) [unknown_key]",
+        "score, inside, by, quantiles, best, fitted (did you mean 'below'?) [unknown_key]",
     ),
     "unknown key of the notes": (
         "notes.minimum_customer = 3",
@@ -130,12 +135,13 @@ MISTAKES = {
     ),
     "name of a first": (
         'facts.f = { of = "sale", take = "first" }',
-        "facts.f: the name of a first or last ends in _on (local day) or _at (instant) "
+        "facts.f: the name of a first or last ends in _on (local day) or _at (instant); given f "
         "(did you mean 'f_on'?) [bad_name]",
     ),
     "unknown field of a filter": (
         "facts.f = { of = 'sale', take = 'count', where = 'chanel == \"web\"' }",
-        "facts.f.where: no such field; given chanel (did you mean 'channel'?) [unknown_name]",
+        "facts.f.where: no such field (at character 1); given chanel (did you mean 'channel'?) "
+        "[unknown_name]",
     ),
     "syntax of a filter": (
         "facts.f = { of = 'sale', take = 'count', where = 'quantity = 3' }",
@@ -183,18 +189,17 @@ MISTAKES = {
     ),
     "no bands": (
         'scores.s = { fact = "sale_count" }',
-        "scores.s: bands are given by 'from' or by 'within': exactly one of them; given neither "
-        "[one_of]",
+        "scores.s: bands are given by 'from', 'within', 'by' or 'quantiles': exactly one of them; "
+        "given none [one_of]",
     ),
     "bands of two kinds": (
         'scores.s = { fact = "sale_count", from = [[1, 1]], within = [["1 day", 1]] }',
-        "scores.s: bands are given by 'from' or by 'within': exactly one of them; given both "
-        "[one_of]",
+        "scores.s: bands are given by 'from', 'within', 'by' or 'quantiles': exactly one of them; "
+        "given from, within [one_of]",
     ),
     "below with within": (
         'scores.s = { fact = "last_sale_on", below = 1, within = [["1 day", 1]] }',
-        "scores.s.below: 'below' goes with 'from'; what is older than all of 'within' is missing "
-        "[one_of]",
+        "scores.s.below: 'below' goes with 'from' [one_of]",
     ),
     "edges that fall": (
         'scores.s = { fact = "sale_count", from = [[2, 1], [1, 2]] }',
@@ -356,8 +361,8 @@ MISTAKES = {
     ),
     "condition over an unknown field": (
         'class.first = [["sale_cuont > 3", "a"]]',
-        "class.first.0: no such field; given sale_cuont (did you mean 'sale_count'?) "
-        "[unknown_name]",
+        "class.first.0.0: no such field (at character 1); given sale_cuont "
+        "(did you mean 'sale_count'?) [unknown_name]",
     ),
     "language": (
         'labels.en_GB.gold = "Gold"',
@@ -365,12 +370,11 @@ MISTAKES = {
     ),
     "empty wording": (
         'labels.en.gold = ""',
-        "labels.en.gold: at least 1 must stand here [wrong_length]",
+        "labels.en.gold: at least 1 must stand here; given '' [wrong_length]",
     ),
     "negative number of customers": (
         "notes.minimum_customers = -3",
-        "notes.minimum_customers: input should be greater than or equal to 0; given -3 "
-        "[out_of_range]",
+        "notes.minimum_customers: a number of at least 0 is expected; given -3 [out_of_range]",
     ),
     "time of day": (
         "notes.minimum_customers = 2024-01-01T00:00:00Z",
@@ -412,7 +416,11 @@ HEAD_MISTAKES = {
         "format = 2",
         "format: this is not one of what may stand here; given 2; allowed: 1 [not_allowed]",
     ),
-    "missing": ('zone = "UTC"', "", "zone: this is required [missing_key]"),
+    "missing": (
+        'zone = "UTC"',
+        "",
+        'zone: this is required, such as zone = "Europe/Berlin" [missing_key]',
+    ),
     "name": ('"shop"', '"My shop"', f"name: {TEXT}; given 'My shop'; allowed: {NAME} [bad_name]"),
     "zone": (
         "UTC",
@@ -464,19 +472,12 @@ def test_each_mistake_of_the_head_has_its_message(mistake: str) -> None:
 
 # Texts that cannot be read at all.
 UNREADABLE = {
-    "syntax": ("a = = 1", "1:5: Invalid value [toml_syntax]"),
-    "end": ("a = [\n1", "2:2: Unclosed array [toml_syntax]"),
-    "key twice": ("a = 1\na = 2\n", "2:6: Cannot overwrite a value [duplicate_key]"),
-    "table twice": ("[a]\n[a]", "2:3: Cannot declare ('a',) twice [duplicate_key]"),
-    "JSON syntax": ('{"format": 1', "1:13: Expecting ',' delimiter [json_syntax]"),
-    "JSON key twice": ('{"a": 1, "a": 2}', "a: this key stands twice in one table [duplicate_key]"),
-    "JSON NaN": ('{"a": NaN}', "a: NaN and infinity are no numbers here [not_finite]"),
-    "JSON null": (
-        '{"a": null}',
-        "a: leave out a key instead of giving it no value [wrong_type]",
-    ),
-    "no table": (' {"a"}', "1:6: Expecting ':' delimiter [json_syntax]"),
-    "half a letter": ('{"a": "\\ud800"}', "a: half of a surrogate pair is not text [not_utf8]"),
+    "syntax": ("a = = 1", "Invalid value [toml_syntax]"),
+    "end": ("a = [\n1", "Unclosed array [toml_syntax]"),
+    "key twice": ("a = 1\na = 2\n", "Cannot overwrite a value [duplicate_key]"),
+    "table twice": ("[a]\n[a]", "Cannot declare ('a',) twice [duplicate_key]"),
+    "JSON syntax": ('{"format": 1', "Expecting ',' delimiter [json_syntax]"),
+    "no table": (' {"a"}', "Expecting ':' delimiter [json_syntax]"),
     "digits": ("a = " + "9" * 401, "a number has at most 400 digits [out_of_range]"),
     "JSON digits": (
         '{"a": ' + "9" * 9000 + "}",
@@ -485,7 +486,7 @@ UNREADABLE = {
     "lines": ("\n" * 10_001, "a text has at most 10,000 lines [too_large]"),
     "bytes": ("#" * 2**20 + "\n", "a text has at most 1,048,576 bytes [too_large]"),
     "values": ("a = [" + "1, " * 40_000 + "]", "a policy has at most 20,000 values [too_large]"),
-    "key": ("a.b.c.d.e.f.g.h.i = 1", "1: a key has at most 8 parts [too_deep]"),
+    "key": ("a.b.c.d.e.f.g.h.i = 1", "a key has at most 8 parts [too_deep]"),
     "very deep": (
         "a = " + "[" * 3000 + "]" * 3000,
         "tables and lists nest at most 50 deep [too_deep]",
@@ -498,7 +499,7 @@ def test_what_cannot_be_read_is_refused_alone(case: str) -> None:
     text, message = UNREADABLE[case]
     with pytest.raises(PolicyError) as caught:
         load_policy(text)
-    assert [str(problem).removeprefix("1 ") for problem in caught.value.problems] == [message]
+    assert [told(problem) for problem in caught.value.problems] == [message]
 
 
 def test_everything_is_reported_at_once() -> None:
@@ -531,10 +532,10 @@ def test_everything_is_reported_at_once() -> None:
         "scores.f.weights.g",  # and its weight is 0
         "grade.from.0.0",
         "segment.first.0.0",
-        "segment.first.2",
-        "segment.first.3",
+        "segment.first.2.0",
+        "segment.first.3.0",
         "stage.otherwize",
-        "stage.first.1",
+        "stage.first.1.0",
     ]
 
 
@@ -556,7 +557,7 @@ def test_problems_tell_file_and_line(tmp_path: Path) -> None:
         load_policy(path)
     (problem,) = caught.value.problems
     assert (problem.file, problem.line) == (str(path), 8)
-    assert str(problem).startswith(f"{path}:8 scores.s.fact: no such fact or attribute")
+    assert str(problem).startswith(f"{path}:8:8: scores.s.fact: no such fact or attribute")
     path.write_text("a = = 1")
     with pytest.raises(PolicyError, match=r"shop\.toml:1:5: Invalid value"):
         load_policy(str(path))
@@ -624,7 +625,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     ]
     latin = tmp_path / "latin.toml"
     latin.write_bytes(b"format = 1\nname = '\xe4'")
-    with pytest.raises(PolicyError, match=r":2: the file is not UTF-8 text"):
+    with pytest.raises(PolicyError, match=r":2:9: the file is not UTF-8 text"):
         load_policy(latin)
     large = tmp_path / "large.toml"
     large.write_bytes(b"#" * (2**20 + 1))
@@ -639,7 +640,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 def test_a_name_that_is_no_preset() -> None:
     assert problems("clasic") == [
         "no such preset; a file is named with its ending, such as 'shop.toml'; given clasic; "
-        "allowed: classic, rfm_r (did you mean 'classic'?) [unknown_name]"
+        "allowed: classic, rf_grid, rfm_r, segments11 (did you mean 'classic'?) [unknown_name]"
     ]
     with pytest.raises(PolicyError, match="no such preset; given clasic"):
         presets.text("clasic")
@@ -648,7 +649,8 @@ def test_a_name_that_is_no_preset() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({1: 2}, "keys are short text [wrong_type]"),
+        ({1: 2}, "keys are text of at most 200 characters [wrong_type]"),
+        ({"k" * 201: 2}, "keys are text of at most 200 characters [wrong_type]"),
         (
             {"name": object()},
             "name: a policy holds tables, lists, text, numbers, dates, true and "
@@ -910,8 +912,8 @@ def test_a_file_extends_a_file_beside_it(tmp_path: Path) -> None:
         (
             '"clasic"',
             "extends: no such preset; a file is named with its ending, such as "
-            "'base.toml'; given 'clasic'; allowed: classic, rfm_r (did you mean 'classic'?) "
-            "[unknown_name]",
+            "'base.toml'; given 'clasic'; allowed: classic, rf_grid, rfm_r, segments11 (did you "
+            "mean 'classic'?) [unknown_name]",
         ),
         ('["classic"]', "extends: 'extends' names one preset or file; given a list [wrong_type]"),
         (
@@ -938,7 +940,7 @@ def test_a_policy_does_not_leave_its_folder(name: str, tmp_path: Path) -> None:
 def test_extending_in_a_circle_or_without_end(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text('extends = "b.toml"')
     (tmp_path / "b.toml").write_text('extends = "a.toml"')
-    with pytest.raises(PolicyError, match=r"b\.toml:1 extends: .* in a circle; given 'a\.toml'"):
+    with pytest.raises(PolicyError, match=r"b\.toml:1:11: extends: .* in a circle \[cycle\]"):
         load_policy(tmp_path / "a.toml")
     for number in range(8):
         (tmp_path / f"p{number}.toml").write_text(f'extends = "p{number + 1}.toml"')

@@ -593,10 +593,10 @@ def test_usual_facts_need_no_declaration():
         ("mean_sale", "mean_sale == 2.5"),
         ("min_sale", 'min_sale == "1.00"'),
         ("max_sale", "max_sale == 4"),
-        ("first_sale_on", "first_sale_on == 2024-01-01"),
+        ("first_sale_on", 'first_sale_on == "2024-01-01"'),
         ("last_sale_on", 'last_sale_on == "2024-01-14"'),
-        ("first_order_at", "first_order_at == 2024-01-01T04:00:00Z"),
-        ("last_order_on", "last_order_on == 2024-01-14"),
+        ("first_order_at", 'first_order_at == "2024-01-01T04:00:00Z"'),
+        ("last_order_on", 'last_order_on == "2024-01-14"'),
         ("gap_spread_days", "gap_spread_days between 5.13 and 5.14"),  # sqrt(158/6) = 5.1316
         ("product_count", "product_count == 3"),
         ("category_count", "category_count == 2"),
@@ -1082,14 +1082,14 @@ def holds(condition, **attributes):
         ("age is known", True),
         ("age is unknown", False),
         ('city == "Bonn"', True),
-        ("city == 'Bonn'", True),
+        ('"Bonn" == city', True),
         (r'city == "B\"onn"', False),
         ('city < "Born"', True),
         ("vip", True),
         ("not vip", False),
         ("vip == true", True),
-        ("joined >= 2020-02-29", True),
-        ("joined < 2020-02-29", False),
+        ('joined >= "2020-02-29"', True),
+        ('joined < "2020-02-29"', False),
         ("weight == 0.1", True),
         ("gone == 1", None),
         ("gone != 1", None),
@@ -1110,7 +1110,7 @@ def holds(condition, **attributes):
         ("not age == 31 and vip", True),  # not binds closer than and
         ("blocked", False),  # not known is not blocked
         ("last_evaluated_at is known", False),
-        ("as_of == 2024-06-30T23:59:59.999999Z", True),
+        ('as_of == "2024-06-30T23:59:59.999999Z"', True),
     ],
 )
 def test_conditions(condition, expected):

@@ -14,9 +14,10 @@ from crmcore import presets
 from crmcore.calendars import Moments, moments, zone
 from crmcore.columns import Column
 from crmcore.conditions import FieldType
-from crmcore.errors import DataError
+from crmcore.errors import DataError, PolicyError
+from crmcore.evaluation import evaluate_facts
 from crmcore.policy import Policy, load_policy
-from crmcore.scoring import Cell, Known, Scorecard, SumStep
+from crmcore.scoring import Cell, Known, NestedStep, Scorecard, SumStep
 from crmcore.timing import Timing
 
 UTC = zone("UTC")
@@ -123,6 +124,126 @@ def test_each_customer_may_have_a_moment_of_their_own() -> None:
     at = Moments.at_end_of(days("2024-06-30", "2024-08-31").values.astype(np.int64), UTC)
     given = {"last_sale_on": days("2024-06-01", "2024-06-01")}
     assert run(load_policy(HEAD + text), given, Timing(UTC, at, at)) == {"s": [2, 1]}
+
+
+NESTED = """
+[scores.n]
+fact = "b"
+inside = "y"
+[scores.n.by]
+0 = { from = [[0, 7]], missing = 3 }
+1 = { from = [[5, 2]], below = 1 }
+9 = { from = [[10, 4], [20, 5]] }
+"""
+
+
+def test_nested_bands_are_those_of_the_other_points() -> None:
+    policy = load_policy(HEAD + BANDS + NESTED)
+    found = run(policy, points(a=[0] * 7, b=[0, 4, 5, 9, 10, 20, None]))
+    assert found["y"] == [1, 1, 1, 1, 9, 9, 0]
+    assert found["n"] == [1, 1, 2, 2, 4, 5, 3]
+    step = policy.step("n")
+    assert isinstance(step, NestedStep)
+    assert (step.range, step.field_type) == ((1, 7), FieldType("int", low=1, high=7))
+
+
+def test_nested_bands_of_a_missing_score_are_missing() -> None:
+    policy = load_policy(HEAD + BANDS + NESTED.replace('"y"', '"x"').replace("9 =", "2 ="))
+    # Below the first edge of its table there are no points either.
+    given = points(a=[-1, 0, 10, 10, 10, None], b=[50, 5, 9, 10, None, 5])
+    assert run(policy, given)["n"] == [None, 2, None, 4, None, None]
+
+
+def test_nested_bands_may_count_back_from_the_evaluation() -> None:
+    text = """
+        [scores.n]
+        fact = "last_sale_on"
+        inside = "x"
+        [scores.n.by]
+        1 = { within = [["1 month", 5], ["1 year", 1]] }
+        2 = { within = [["1 year", 4]] }
+    """
+    policy = load_policy(HEAD + BANDS + text)
+    given = points(a=[0, 0, 0, 10, 10], b=[0] * 5)
+    given["last_sale_on"] = days(
+        "2024-06-01", "2024-05-01", "2023-01-01", "2024-06-01", "2023-01-01"
+    )
+    assert run(policy, given)["n"] == [5, 1, None, 4, None]
+
+
+def test_sums_and_cells_know_the_range_of_nested_points() -> None:
+    text = NESTED + "[scores.s.weights]\nx = 10\nn = 1\n"
+    step = load_policy(HEAD + BANDS + text).step("s")
+    assert isinstance(step, SumStep)
+    assert step.range == (11, 27)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("9 = ", "8 = "), ["scores.n.by missing_table: none for 9"]),
+        (('inside = "y"', 'inside = "z"'), ["scores.n.inside unknown_name: z"]),
+        (('inside = "y"', 'inside = "b"'), ["scores.n.inside unknown_name: b"]),
+        (('inside = "y"', 'inside = "total"'), ["scores.n.inside type_mismatch: total"]),
+        (('inside = "y"', ""), ["scores.n.by one_of: None"]),
+        (('inside = "y"', 'inside = "y"\nmissing = 1'), ["scores.n.missing one_of: None"]),
+        (
+            ("[[10, 4], [20, 5]]", "[[20, 5], [10, 4]]"),
+            ["scores.n.by.9.from.1.0 not_ascending: 10 after 20"],
+        ),
+        (("{ from = [[5, 2]], below = 1 }", "{ below = 1 }"), ["scores.n.by.1 one_of: neither"]),
+        (
+            ("{ from = [[5, 2]], below = 1 }", "{ frm = [[5, 2]] }"),
+            ["scores.n.by.1.frm unknown_key: None"],
+        ),
+        (("9 = ", "09 = "), ["scores.n.by.09 bad_name: '09'"]),
+    ],
+)
+def test_what_is_wrong_with_nested_bands(change: tuple[str, str], expected: list[str]) -> None:
+    text = HEAD + BANDS + "scores.total.weights = { x = 1 }\n" + NESTED.replace(*change)
+    with pytest.raises(PolicyError) as caught:
+        load_policy(text)
+    found = [f"{one.path} {one.code}: {one.given}" for one in caught.value.problems]
+    assert found == expected
+
+
+def test_a_missing_table_says_what_there_must_be() -> None:
+    text = HEAD + BANDS + NESTED.replace("1 = ", "7 = ").replace("9 = ", "8 = ")
+    with pytest.raises(PolicyError) as caught:
+        load_policy(text)
+    (problem,) = caught.value.problems
+    assert (problem.given, problem.allowed) == ("none for 1, 9", "0, 1, 9")
+    assert "each points of 'y' needs its table" in problem.message
+
+
+def test_nested_bands_are_explained_with_the_score_they_lie_in() -> None:
+    policy = load_policy(
+        HEAD + BANDS.replace('"int"', '{ type = "int", personal = false }') + NESTED
+    )
+    facts = {"customer_id": [1, 2, 3], "a": [0, 0, 0], "b": [4, 12, None]}
+    result = evaluate_facts(policy, facts, as_of=date(2024, 6, 30))
+    low, high, unknown = (result.explain(one)["n"] for one in (1, 2, 3))
+    assert (low.value, low.inside, low.source) == (1, ("y", 1), "b")
+    assert low.band is not None
+    assert (low.band.lower, low.band.upper) == (None, 5)
+    assert (high.value, high.inside) == (4, ("y", 9))
+    # Under 10 y is another, and so are the bands.
+    assert [(flip.needed, flip.becomes) for flip in low.flips] == [(5, 2)]
+    assert {(flip.needed, flip.becomes) for flip in high.flips} == {(9, 2), (20, 5)}
+    assert (unknown.value, unknown.inside, unknown.band) == (3, ("y", 0), None)
+    text = result.explain(2).text()
+    assert "by the bands that go with y: 9" in text
+    assert "in the band from 10 to under 20" in text
+    assert "按y为 9 时的分段" in result.explain(2).text("zh-CN")
+    plain = {one["name"]: one for one in result.explain(2).to_dict()["decisions"]}
+    assert [node["path"] for node in plain["n"]["nodes"]] == ["scores.n.by.9.from.0"]
+
+
+def test_nested_bands_without_the_other_score_say_so() -> None:
+    policy = load_policy(HEAD + BANDS + NESTED.replace('"y"', '"x"').replace("9 =", "2 ="))
+    facts = {"customer_id": [1], "a": [-1], "b": [4]}
+    result = evaluate_facts(policy, facts, as_of=date(2024, 6, 30))
+    assert "n: nothing, because x is missing" in result.explain(1).text()
 
 
 class Ratio:

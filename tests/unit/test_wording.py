@@ -152,16 +152,16 @@ def test_every_usual_fact_has_a_name() -> None:
     [
         ({"de": {"staff": {"reslut": "x"}}}, "no such message.*did you mean 'staff.result'"),
         ({"de": {"staff": {"result": "{nmae}"}}}, "no such place.*did you mean 'name'"),
-        ({"de": {"staff": {"result": "{name.upper}"}}}, "at character 1: write {name}"),
+        ({"de": {"staff": {"result": "{name.upper}"}}}, r"write \{name\}.*at character 1"),
         ({"de": {"staff": {"result": "{name!r}"}}}, "at character 1"),
         ({"de": {"staff": {"result": "{0}"}}}, "at character 1"),
         ({"de": {"staff": {"result": "open { brace"}}}, "at character 6"),
         ({"de": {"staff": {"result": 3}}}, "text is expected"),
         ({"de": {"names": {"gold": "{gold}"}}}, "no such place"),
         ({"de": "Gold"}, "de: a table is expected; given 'Gold'"),
-        ("[de.staff\nresult = 1", r"1 problem in the catalogue\n  1:\d+: .*toml_syntax"),
+        ("[de.staff\nresult = 1", r"1 problem in the catalogue\nline 1, column 10: .*toml_syntax"),
         ('{"de": {}, "de": {}}', "duplicate_key"),
-        ('[de.staff]\n\nreslut = "x"', "  3 de.staff.reslut: there is no such message"),
+        ('[de.staff]\n\nreslut = "x"', r"line 3, column 1: de\.staff\.reslut: there is no such message"),
         ({"de": {"staff": {"result": None}}}, "leave out a key"),
     ],
 )
@@ -344,7 +344,7 @@ def test_the_day_of_an_internal_change_is_not_told() -> None:
 
 
 def test_internal_names_are_checked_and_do_not_decide() -> None:
-    with pytest.raises(crm.PolicyError, match=r"internal.0: no such score or decision.*scor"):
+    with pytest.raises(crm.PolicyError, match=r"internal.0: no such score or decision"):
         crm.load_policy(INTERNAL.replace("monetary_points", "scor"))
     assert crm.load_policy(INTERNAL) == crm.load_policy("classic")
     assert crm.load_policy(INTERNAL).internal == {"monetary_points"}
@@ -440,43 +440,6 @@ def test_orders_of_one_instant_stand_in_the_same_order_whatever_the_rows(ids: An
     assert [order.order_id for order in found] == ([2, 9, 10] if ids[0] == 10 else list(ids))
     if ids[0] is None:
         assert [str(order.amount) for order in found] == ["100.00", "200.00", "300.00"]
-
-
-# Plain data
-
-
-def test_an_explanation_as_plain_data() -> None:
-    plain = json.loads(json.dumps(explained().to_dict()))
-    assert plain["as_of"] == "2025-04-01T15:59:59.999999+00:00"
-    assert plain["facts"]["mean_sale"] == "353.67"
-    decisions = {decision["name"]: decision for decision in plain["decisions"]}
-    assert decisions["monetary_points"]["band"] == {
-        "value": "353.67",
-        "lower": "300.00",
-        "upper": "500.00",
-        "outcome": 2,
-        "margin_to_lower": "53.67",
-        "margin_to_upper": "146.33",
-    }
-    assert decisions["grade"]["changes_on"] == "2026-01-02"
-    assert decisions["grade"]["changes_to"] == "bronze"
-    assert decisions["class"]["conditions"][1] == {
-        "condition": "blocked",
-        "truth": False,
-        "field": "blocked",
-        "value": False,
-        "threshold": True,
-        "hidden": False,
-        "terms": [],
-    }
-    assert plain["orders"][0] == {
-        "order_id": 3,
-        "placed_on": "2024-01-01",
-        "amount": "400.00",
-        "left": "400.00",
-        "use": "sale",
-        "windows": [],
-    }
 
 
 # Whatever policies there are

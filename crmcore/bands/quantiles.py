@@ -1,0 +1,102 @@
+"""Quantile bands: points by rank among measured customers, frozen as plain edges.
+
+Everything is counted in whole numbers, so that equal values always get equal points.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Literal, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crmcore.bands.nodes import Edge, PointBands
+from crmcore.columns import Column, Value
+
+__all__ = ["Best", "quantile_bands"]
+
+Best: TypeAlias = Literal["high", "low"]
+
+_RATIO_BITS = 126
+"""Two ratios of 64-bit numbers that differ, differ by more than one part in 2 to this power."""
+
+
+def quantile_bands(column: Column, parts: int, best: Best = "high") -> PointBands:
+    """Return the bands that give each value of a column its points by rank.
+
+    Of n known values, with ``best="high"``, a value v gets 1 + ⌊parts · (values under v) ÷ n⌋
+    points; with ``best="low"`` the values over v are counted. Each edge lies at the least value
+    seen in its band. Under the least value seen the points are those of that value.
+
+    Parameters
+    ----------
+    column
+        Whole numbers, money, ratios or floats. What is missing is not measured. Where all values
+        are equal, or there are none, there is one band, with 1 point.
+    parts
+        The most points there are.
+    best
+        Whether high or low values get the most points.
+
+    Notes
+    -----
+    Cost: one sort. Ratios are sorted as exact whole numbers of Python.
+
+    Examples
+    --------
+    >>> quantile_bands(Column("int", np.array([1, 1, 1, 1, 2, 9])), 3).from_
+    ((2, 3),)
+    >>> bands = quantile_bands(Column("int", np.array([3, 10, 40, 90])), 4, best="low")
+    >>> bands.below, bands.from_
+    (4, ((10, 3), (40, 2), (90, 1)))
+    """
+    known = column if column.known is None else column.take(np.flatnonzero(column.known))
+    _, first, counts = np.unique(_sortable(known), return_index=True, return_counts=True)
+    worse = counts.cumsum() - counts if best == "high" else len(known) - counts.cumsum()
+    points = 1 + parts * worse // max(len(known), 1)
+    levels = [int(row) for row in first]
+    opening = [int(at) + 1 for at in np.flatnonzero(np.diff(points))]
+    rows = [(_edge(known, levels[at], known[levels[at - 1]]), int(points[at])) for at in opening]
+    below = int(points[0]) if levels else 1
+    return PointBands.model_validate({"below": below, "from": rows or [(_only(known), below)]})
+
+
+def _sortable(column: Column) -> NDArray[np.generic]:
+    """Return numbers in the order of the values, equal where these are equal."""
+    if column.kind != "ratio":
+        return column.values
+    assert column.divisor is not None  # as every ratio has
+    numerators, divisors = column.values.astype(object), column.divisor.astype(object)
+    return cast(NDArray[Any], (numerators << _RATIO_BITS) // divisors)
+
+
+def _only(column: Column) -> Edge:
+    """Return the edge of a single band: at the one value seen, or at 0 where there is none."""
+    if not len(column):
+        zero, one = np.zeros(1, np.int64), np.ones(1, np.int64)
+        column = Column(column.kind, zero, divisor=one, exponent=column.exponent)
+    return _edge(column, 0, None)
+
+
+def _edge(column: Column, row: int, under: Value) -> Edge:
+    """Return an edge that a row's value reaches and `under` does not, with few decimals.
+
+    It is spelled as in a policy: amounts of money as text.
+    """
+    value: Any = column[row]
+    if column.kind in ("int", "money"):
+        return value if column.kind == "int" else format(value, "f")
+    digits = max(column.exponent, 1)
+    edge = _floor(Fraction(value), digits)
+    while under is not None and Fraction(edge) <= Fraction(cast(Fraction, under)):
+        digits += 1
+        edge = _floor(Fraction(value), digits)
+    return format(edge, "f") if column.exponent else edge
+
+
+def _floor(value: Fraction, digits: int) -> Decimal:
+    """Return the greatest decimal with so many digits that is not above a value, exactly."""
+    sign, ciphers, _ = Decimal(int(value * 10**digits // 1)).as_tuple()
+    return Decimal((sign, ciphers, -digits))

@@ -1,0 +1,363 @@
+"""Binding of values: literals take the type of what stands beside them, all else has its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
+from typing import Final, Literal
+
+from crmcore.calendars import Zone
+from crmcore.columns import Kind
+from crmcore.conditions import arithmetic, tree
+from crmcore.conditions.bound import (
+    Bound,
+    BoundBand,
+    BoundCase,
+    BoundDays,
+    BoundDivide,
+    BoundField,
+    BoundLiteral,
+    BoundProduct,
+    BoundShift,
+    BoundSum,
+    BoundValue,
+    fields_of,
+)
+from crmcore.conditions.literals import Edge
+from crmcore.conditions.lookup import Lookup
+from crmcore.conditions.printer import to_text
+from crmcore.conditions.tree import Condition, LiteralValue, Operand
+from crmcore.conditions.types import FieldType
+
+__all__ = ["Values", "is_open"]
+
+_MEASURED: Final = ("int", "money", "ratio", "float", "date", "instant")
+_INTEGERS: Final = ("int", "money", "ratio", "date", "instant")
+_WHOLE: Final = ("int", "money", "date", "instant")
+_OVERFLOW: Final = (
+    "this could leave 64 bits: give the attributes in it a min and a max, or calculate less"
+)
+_MIXED: Final = "exact numbers and floats are not mixed: nothing exact becomes inexact in silence"
+_UNLIKE: Final = "an amount is added to an amount, a plain number to a plain number"
+_TIMES: Final = "an amount times an amount means nothing: one of the two is a plain number"
+_PER: Final = "a number divided by an amount means nothing: divide an amount"
+_NO_NUMBER: Final[Mapping[str, str]] = {
+    "date": "dates are not calculated with: days_between(start, end) counts days, "
+    "shift_days(day, count) and shift_months(day, count) move a day",
+    "bool": "true and false are no numbers: write case(x: 1, else: 0)",
+    "label": "a label is no number: write case(x == …: 1, else: 0)",
+    "text": "text is no number: write case(x == …: 1, else: 0)",
+}
+
+
+def is_open(node: Operand) -> bool:
+    """Tell whether a value takes its type from what it is compared or calculated with."""
+    if isinstance(node, tree.Case):
+        values = [value for _, value in node.rows]
+        last = [] if node.otherwise is None else [node.otherwise]
+        return all(map(is_open, [*values, *last]))
+    return isinstance(node, (tree.IntegerValue, tree.DecimalValue, tree.TextValue))
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Binds the values of one condition; the conditions inside a case are bound by `condition`."""
+
+    lookup: Lookup
+    condition: Callable[[Condition], Bound | None]
+
+    def bind(
+        self, node: Operand, beside: FieldType | None = None, *, checked: bool = False
+    ) -> BoundValue | None:
+        """Return the value, or ``None`` when something in it is wrong.
+
+        Parameters
+        ----------
+        node
+            The value.
+        beside
+            The type that an open value takes; ``None``: a plain number or text.
+        checked
+            Whether it takes part in a calculation.
+        """
+        match node:
+            case tree.FieldRef():
+                type_ = self.lookup.type_of(node)
+                return None if type_ is None else BoundField(node.name, type_, checked)
+            case tree.Arithmetic():
+                return self._sum(node) if node.op != "*" else self._product(node)
+            case tree.Divide():
+                return self._divide(node)
+            case tree.DaysBetween():
+                return self._days(node)
+            case tree.Shift():
+                return self._shift(node)
+            case tree.Band():
+                return self._band(node)
+            case tree.Case():
+                return self._case(node, beside, checked)
+            case _:
+                return self.literal(node, beside)
+
+    def both(
+        self, left: Operand, right: Operand, *, checked: bool = False, plain: bool = False
+    ) -> tuple[BoundValue, BoundValue] | None:
+        """Return two values that stand beside each other, an open one in the terms of the other.
+
+        In a calculation (`checked`) only numbers lend their terms, and with `plain` only floats.
+        """
+        flipped = is_open(left) and not is_open(right)
+        first, second = (right, left) if flipped else (left, right)
+        one = self.bind(first, checked=checked)
+        if one is None and is_open(second):
+            return None
+        beside = one.type if one is not None and is_open(second) else None
+        if beside is not None and checked and beside.kind != "float":
+            beside = beside if beside.is_exact and not plain else None
+        other = self.bind(second, beside, checked=checked)
+        if one is None or other is None:
+            return None
+        return (other, one) if flipped else (one, other)
+
+    def literal(self, node: LiteralValue, beside: FieldType | None = None) -> BoundLiteral | None:
+        """Return a literal in the terms of a type, or of its own."""
+        if beside is None or isinstance(node, tree.BoolValue):
+            beside = FieldType(_own_kind(node))
+        converted = self.lookup.convert(node, beside)
+        if converted is None:
+            return None
+        literal, edge = converted
+        beside = replace(beside, nullable=False, personal=False)
+        type_: FieldType | None = beside
+        if beside.is_exact:
+            assert isinstance(edge, Fraction)  # as of all exact numbers
+            type_ = arithmetic.literal_type(edge, beside)
+        elif isinstance(edge, Fraction):
+            type_ = replace(beside, low=edge.numerator, high=edge.numerator)
+        if type_ is None:
+            self._refuse(node, "no number here has so many digits", "out_of_range")
+            return None
+        return BoundLiteral(to_text(node), type_, literal, edge)
+
+    # Numbers
+
+    def _sum(self, node: tree.Arithmetic) -> BoundSum | None:
+        pair = self._numbers(node, self.both(node.left, node.right, checked=True))
+        if pair is None or node.op == "*":
+            return None
+        left, right = pair
+        if left.type.amount != right.type.amount:
+            self._refuse(node, _UNLIKE)
+            return None
+        type_ = _float(*pair) or arithmetic.sum_type(left.type, right.type, node.op)
+        if type_ is None:
+            self._refuse(node, _OVERFLOW, "may_overflow")
+            return None
+        return BoundSum(to_text(node), node.op, left, right, type_)
+
+    def _product(self, node: tree.Arithmetic) -> BoundProduct | None:
+        pair = self._numbers(node, self.both(node.left, node.right, checked=True, plain=True))
+        if pair is None:
+            return None
+        left, right = pair
+        if left.type.amount and right.type.amount:
+            self._refuse(node, _TIMES)
+            return None
+        type_ = _float(*pair) or arithmetic.product_type(left.type, right.type)
+        if type_ is None:
+            self._refuse(node, _OVERFLOW, "may_overflow")
+            return None
+        return BoundProduct(to_text(node), left, right, type_)
+
+    def _divide(self, node: tree.Divide) -> BoundDivide | None:
+        pair = self.both(node.dividend, node.divisor, checked=True, plain=True)
+        pair = self._numbers(node, pair)
+        if pair is None:
+            return None
+        types = pair[0].type, pair[1].type
+        if types[1].amount and not types[0].amount:
+            self._refuse(node, _PER)
+            return None
+        result = _float(*pair) or arithmetic.quotient_type(*types, None)
+        zero = None
+        if result is not None and node.zero != "unknown":
+            zero = self.literal(node.zero, result)
+            if zero is None:
+                return None
+            if isinstance(zero.edge, Fraction):
+                result = arithmetic.quotient_type(*types, zero.edge)
+        if result is None:
+            self._refuse(node, _OVERFLOW, "may_overflow")
+            return None
+        return BoundDivide(to_text(node), *pair, zero, result)
+
+    def _numbers(
+        self, node: Operand, pair: tuple[BoundValue, BoundValue] | None
+    ) -> tuple[BoundValue, BoundValue] | None:
+        """Return two operands if they are numbers that may be calculated with each other."""
+        for one in pair or ():
+            if one.type.kind not in ("int", "money", "ratio", "float"):
+                kind = "date" if one.type.kind == "instant" else one.type.kind
+                self._refuse(node, _NO_NUMBER[kind])
+                return None
+        if pair is None:
+            return None
+        if [one.type.kind for one in pair].count("float") == 1:
+            self._refuse(node, _MIXED)
+            return None
+        exponents = {one.type.exponent for one in pair if one.type.amount}
+        if len(exponents) > 1:
+            self._refuse(node, "amounts of different minor units are not mixed")
+            return None
+        return pair
+
+    # Days
+
+    def _days(self, node: tree.DaysBetween) -> BoundDays | None:
+        start, end = self._day(node.start), self._day(node.end)
+        if start is None or end is None:
+            return None
+        type_ = arithmetic.days_type(start.type, end.type)
+        return BoundDays(to_text(node), start, end, self._zone(start, end), type_)
+
+    def _shift(self, node: tree.Shift) -> BoundShift | None:
+        day, count = self._day(node.day), self.bind(node.count, checked=True)
+        if count is not None and count.type.kind != "int":
+            message = "days and months are moved by a whole number"
+            self._refuse(node.count, message)
+            return None
+        if day is None or count is None:
+            return None
+        unit: Literal["days", "months"] = "days" if node.op == "shift_days" else "months"
+        type_ = arithmetic.shift_type(day.type, count.type, unit)
+        if type_ is None:
+            self._refuse(node, _OVERFLOW, "may_overflow")
+            return None
+        return BoundShift(to_text(node), unit, day, count, self._zone(day), type_)
+
+    def _day(self, node: Operand) -> BoundValue | None:
+        day = self.bind(node, FieldType("date"), checked=True)
+        if day is None:
+            return None
+        if day.type.kind not in ("date", "instant"):
+            self._refuse(node, "a date or an instant is needed here")
+            return None
+        if day.type.kind == "instant" and self.lookup.zone is None:
+            self._refuse(node, "an instant has no local day here, as there is no zone")
+            return None
+        return day
+
+    def _zone(self, *days: BoundValue) -> Zone | None:
+        return self.lookup.zone if any(day.type.kind == "instant" for day in days) else None
+
+    # Tables
+
+    def _band(self, node: tree.Band) -> BoundBand | None:
+        value = self.bind(node.item)
+        if value is None:
+            return None
+        if value.type.kind not in _MEASURED:
+            self._refuse(node.item, "bands measure numbers, amounts and dates")
+            return None
+        converted = [self.lookup.convert(edge, value.type) for edge, _ in node.bands]
+        rows = [row for row in converted if row is not None]
+        if len(rows) < len(converted):
+            return None
+        edges = [edge for _, edge in rows]
+        for at, (low, high) in enumerate(pairwise(edges), start=1):
+            if not _number(low) < _number(high):
+                message = "edges ascend: this one is not above the one before"
+                self._refuse(node.bands[at][0], message, "not_ascending")
+                return None
+        if value.type.kind in _WHOLE:
+            edges = [Fraction(math.ceil(_number(edge))) for edge in edges]
+        points = tuple(points for _, points in node.bands)
+        ends = [*points, *([] if node.otherwise is None else [node.otherwise])]
+        nullable = node.otherwise is None or value.type.nullable
+        type_ = FieldType(
+            "int", personal=value.type.personal, nullable=nullable, low=min(ends), high=max(ends)
+        )
+        literals = tuple(literal for literal, _ in rows)
+        return BoundBand(
+            to_text(node), value, tuple(edges), points, node.otherwise, literals, type_
+        )
+
+    def _case(self, node: tree.Case, beside: FieldType | None, checked: bool) -> BoundCase | None:
+        conditions = [self.condition(condition) for condition, _ in node.rows]
+        nodes = [value for _, value in node.rows]
+        if node.otherwise is not None:
+            nodes.append(node.otherwise)
+        closed = [self.bind(one, checked=checked) for one in nodes if not is_open(one)]
+        if None in closed:
+            return None
+        like = closed[0].type if closed and closed[0] is not None else beside
+        rest = iter(closed)
+        bound = [
+            self.bind(one, like, checked=checked) if is_open(one) else next(rest) for one in nodes
+        ]
+        values = [one for one in bound if one is not None]
+        if len(values) < len(bound) or None in conditions:
+            return None
+        type_ = self._common(node, values)
+        if type_ is None:
+            return None
+        rows = tuple(
+            (condition, value)
+            for condition, value in zip(conditions, values, strict=False)
+            if condition is not None
+        )
+        asked = [one for condition, _ in rows for one in fields_of(condition).values()]
+        type_ = replace(type_, personal=type_.personal or any(one.personal for one in asked))
+        otherwise = values[-1] if node.otherwise is not None else None
+        return BoundCase(to_text(node), rows, otherwise, type_)
+
+    def _common(self, node: tree.Case, values: Sequence[BoundValue]) -> FieldType | None:
+        """Return the type that all values of a case have."""
+        types = [value.type for value in values]
+        first = types[0]
+        if any(not alike(first, other) for other in types[1:]):
+            self._refuse(node, "the values of a case are of one kind and one unit")
+            return None
+        if first.kind == "label" and not first.categories:
+            self._refuse(node, "a case gives labels only where the policy lists them all")
+            return None
+        common = replace(
+            first,
+            nullable=node.otherwise is None or any(type_.nullable for type_ in types),
+            personal=any(type_.personal for type_ in types),
+        )
+        return arithmetic.union_type(common, types) if first.kind in _INTEGERS else common
+
+    def _refuse(self, node: Operand, message: str, code: str = "type_mismatch") -> None:
+        self.lookup.refuse(code, message, node)
+
+
+def alike(left: FieldType, right: FieldType) -> bool:
+    """Tell whether two types have one kind and one unit, so that their values compare."""
+    if left.is_exact and right.is_exact:
+        return (left.amount, left.exponent) == (right.amount, right.exponent)
+    return left.kind == right.kind and left.categories == right.categories
+
+
+def _own_kind(node: LiteralValue) -> Kind:
+    match node:
+        case tree.BoolValue():
+            return "bool"
+        case tree.TextValue():
+            return "text"
+        case _:
+            return "int"
+
+
+def _float(left: BoundValue, right: BoundValue) -> FieldType | None:
+    if left.type.kind != "float":
+        return None
+    return FieldType("float", personal=left.type.personal or right.type.personal)
+
+
+def _number(edge: Edge) -> Fraction | float:
+    assert isinstance(edge, (Fraction, float))  # as all that is measured
+    return edge
