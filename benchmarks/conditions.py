@@ -3,7 +3,8 @@
     python benchmarks/conditions.py
 
 Results are compared before anything is measured. The contenders take turns in one process, on one
-thread each. Times are printed, never asserted.
+thread each. What is measured is processor time, which another program on the machine does not
+count into. Times are printed, never asserted.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import gc
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from statistics import median
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 from calibration import calibrate
@@ -174,7 +175,7 @@ def first_match(lines: Sequence[Line]) -> FirstMatch:
 def print_ratios(title: str, tasks: Tasks, base: str, given: argparse.Namespace) -> None:
     """Print medians and their ratios to one of them."""
     times = race(tasks, given.rounds)
-    print(f"\n{title}\n\n| tool | median ms | x {base} | x crmcore |\n|---|--:|--:|--:|")
+    print(f"\n{title}\n\n| tool | median processor ms | x {base} | x crmcore |\n|---|--:|--:|--:|")
     for name, time in times.items():
         ratios = f"{time / times[base]:.2f} | {time / times['crmcore']:.2f}"
         print(f"| {name} | {time * 1e3:.1f} | {ratios} |", flush=True)
@@ -187,9 +188,9 @@ def race(tasks: Tasks, rounds: int) -> dict[str, float]:
     for turn in range(rounds):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             gc.collect()
-            start = perf_counter()
+            start = process_time()
             tasks[name]()
-            times[name].append(perf_counter() - start)
+            times[name].append(process_time() - start)
     return {name: median(found) for name, found in times.items()}
 
 

@@ -105,8 +105,8 @@ _HOME = {
 __all__ = [
     "Catalogue",
     "Change",
-    "Coded",
     "CheckReport",
+    "Coded",
     "Column",
     "CrmcoreError",
     "Customer",

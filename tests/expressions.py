@@ -42,7 +42,7 @@ FIELDS: Mapping[str, FieldType] = {
 ZONES = ("UTC", "Asia/Shanghai", "America/St_Johns", "Pacific/Apia", "Africa/Cairo")
 INT64 = st.integers(-(2**63), 2**63 - 1) | st.integers(-6, 6)
 DAYS = (
-    date(2024, 1, 31),
+    *(date(2024, 1, 31), date(2024, 3, 31)) * 2,
     date(2024, 2, 1),
     date(2024, 2, 28),
     date(2024, 2, 29),
@@ -79,7 +79,7 @@ FAR_INSTANTS = (
 )
 SOME_DAYS = st.sampled_from((*DAYS * 3, *FAR_DAYS))
 SOME_INSTANTS = st.sampled_from((*INSTANTS * 3, *FAR_INSTANTS))
-FLOATS = (-1.5, -0.0, 0.0, 0.1, 0.2, 2.0, 1e300, -1e300, 5e-324)
+FLOATS = (-1.5, -0.0, 0.0, 0.1, 0.2, 2.0, 1e308, 1e308, -1e308, 5e-324)
 
 
 # --- literals and fields -----------------------------------------------------------------------
@@ -233,26 +233,32 @@ def value(draw: st.DrawFn, kind: str, depth: int) -> tree.Operand:
     """A value of a kind, never a literal alone."""
     if not depth or draw(st.integers(0, 3)) == 0:
         return tree.FieldRef(name=draw(st.sampled_from(NAMES[kind])))
-    form = draw(st.sampled_from(FORMS[kind]))
+    return made(draw, kind, draw(st.sampled_from(FORMS[kind])), depth - 1)
+
+
+def made(draw: st.DrawFn, kind: str, form: str, depth: int) -> tree.Operand:
+    """A value of a kind in one of its forms, made of values of this depth."""
     match form:
         case "+" | "-" | "*":
-            return arithmetic(draw, kind, form, depth - 1)
+            return arithmetic(draw, kind, form, depth)
         case "divide":
-            return quotient(draw, kind, depth - 1)
+            return quotient(draw, kind, depth)
         case "case":
-            return choice(draw, kind, depth - 1)
+            return choice(draw, kind, depth)
         case "band":
-            return band(draw, depth - 1)
+            return band(draw, depth)
         case "days":
-            start, end = value(draw, "day", depth - 1), operand(draw, "day", depth - 1)
-            return tree.DaysBetween(start=start, end=end)
+            return tree.DaysBetween(
+                start=value(draw, "day", depth), end=operand(draw, "day", depth)
+            )
         case _:
-            count = st.integers(-2, 2) | st.integers(-31, 31) | st.integers(-(10**5), 10**5)
+            near = st.sampled_from([-2, -1, -1, 0, 1, 1, 2])
+            count = near | near | st.integers(-31, 31) | st.integers(-(10**5), 10**5)
             moved = draw(count.map(number)) if draw(st.booleans()) else None
             return tree.Shift(
                 op=draw(st.sampled_from(["shift_days", "shift_months"])),
-                day=value(draw, "day", depth - 1),
-                count=moved or value(draw, "whole", depth - 1),
+                day=value(draw, "day", depth),
+                count=moved or value(draw, "whole", depth),
             )
 
 
@@ -349,7 +355,19 @@ def conditions(draw: st.DrawFn) -> tree.Condition:
     return condition(draw, 2)
 
 
+@st.composite
+def focused(draw: st.DrawFn) -> tree.Condition:
+    """One expression of one form over fields, against a literal: what a single node does."""
+    if draw(st.integers(0, 3)) == 0:
+        return draw(SIMPLE)
+    kind, form = draw(st.sampled_from([(kind, form) for kind in FORMS for form in FORMS[kind]]))
+    op = draw(EQUALITY if kind in ("bool", "text") else ALL_OPS)
+    literal = draw(BESIDE[kind])
+    return tree.Comparison(op=op, left=made(draw, kind, form, 0), right=literal)
+
+
 CONDITIONS: Conditions = conditions()
+FOCUSED: Conditions = focused()
 
 
 # --- customers ---------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -21,6 +22,7 @@ from crmcore.analysis.space import Space
 from crmcore.calendars import day_number, instant_us
 from crmcore.columns import Column, Mask, Value
 from crmcore.conditions import FieldType
+from crmcore.errors import DataError
 from crmcore.evaluation import Evaluation, evaluate_facts
 from crmcore.facts import FactTable
 from crmcore.policy import Policy
@@ -77,6 +79,7 @@ Shows: TypeAlias = Callable[[Evaluation], Mask]
 """Which of the customers of an evaluation show what is to be shown."""
 
 _TRIES: Final = 512
+_FEW: Final = 32
 
 
 def witness(table: TableRegions, box: Box, shows: Shows) -> Shown | None:
@@ -91,24 +94,44 @@ def witness(table: TableRegions, box: Box, shows: Shows) -> Shown | None:
 
     Returns
     -------
-    The customer with the result; ``None`` when none is found. Where all tests are decided by cells the first
-    customer tried is one; else some hundreds are tried.
+    The customer with the result; ``None`` when none is found. Where all tests are decided by cells
+    the first customer tried is one; else some hundreds are tried.
     """
     space = table.space
     policy = space.policies[table.policy]
     sure = all(axis.settable for block in table.blocks for axis in block.axes)
-    for tries in (1,) if sure else (1, _TRIES):
+    for tries in (1, _TRIES):
         rows = list(_customers(table, box, tries))
-        if rows:
-            result = _evaluated(space, policy, rows)
+        for result in _evaluations(space, policy, rows):
             found = np.flatnonzero(shows(result))
             if len(found):
                 return Shown.of(result, int(found[0]))
+            if sure:
+                return None
     return None
 
 
+def _evaluations(
+    space: Space, policy: Policy, rows: Sequence[Mapping[str, Raw | None]]
+) -> Iterator[Evaluation]:
+    """Yield the customers evaluated together; one by one where the policy refuses some of them."""
+    try:
+        if rows:
+            yield _evaluated(space, policy, rows)
+    except DataError:
+        for row in rows[:_FEW] if len(rows) > 1 else ():
+            with suppress(DataError):
+                yield _evaluated(space, policy, [row])
+
+
 def first_of_each(table: TableRegions, boxes: Sequence[Box]) -> tuple[list[int], Evaluation]:
-    """Return the plainest customer of each box, evaluated together, and which boxes have one."""
+    """Return the plainest customer of each box, evaluated together, and which boxes have one.
+
+    Raises
+    ------
+    DataError
+        When the policy refuses one of them.
+    """
     customers = [next(_customers(table, box, 1), None) for box in boxes]
     there = [at for at, customer in enumerate(customers) if customer is not None]
     rows = [customer for customer in customers if customer is not None]

@@ -20,6 +20,8 @@ from crmcore.columns import Ints
 __all__ = ["Span", "first_day_beyond", "parse_span", "shift_days"]
 
 _PATTERN = re.compile(r"([1-9][0-9]{0,6}) (day|week|month|quarter|year)s?")
+SCHEMA = {"type": "string", "pattern": f"^{_PATTERN.pattern}$", "examples": ["1 year"]}
+"""A span in a JSON Schema."""
 _DAYS = {"day": 1, "week": 7}
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _DAY, _MONTH = np.dtype("M8[D]"), np.dtype("M8[M]")
@@ -65,7 +67,7 @@ class Span:
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"type": "string", "pattern": f"^{_PATTERN.pattern}$", "examples": ["1 year"]}
+        return dict(SCHEMA)
 
 
 def parse_span(text: str) -> Span:

@@ -21,7 +21,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from crmcore.calendars.moments import Moments, day_number
-from crmcore.calendars.spans import Span, day_in_month, month_starts, months_of, shift_days
+from crmcore.calendars.spans import SCHEMA, Span, day_in_month, month_starts, months_of, shift_days
 from crmcore.calendars.zones import LAST_DAY, LAST_INSTANT, Zone
 from crmcore.columns import Ints
 
@@ -94,7 +94,7 @@ class Window(BaseModel):
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         table = handler.resolve_ref_schema(handler(schema))
-        return {"anyOf": [table["properties"]["tiles"], table]}
+        return {"anyOf": [SCHEMA, table]}
 
     def bounds(self, moments: Moments, zone: Zone) -> tuple[Ints, Ints]:
         """Return the first and the last instant of the window, for each moment.

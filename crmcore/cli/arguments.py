@@ -149,9 +149,9 @@ def parser() -> argparse.ArgumentParser:
     _facts(command("facts", "facts without the ids, for a proposal to carry", _FACTS, _FACTS_MORE))
     preset = command("preset", "the policies that come with crmcore", "Policies to start from.")
     _preset(preset.add_subparsers(dest="action", required=True, metavar="ACTION"))
-    text = "Print the JSON Schema of policy or source files, for editors and other checkers."
-    schema = command("schema", "the JSON Schema of policy or source files", text)
-    schema.add_argument("of", nargs="?", choices=["policy", "source"], default="policy")
+    text = "Print the JSON Schema of policy, source or test files, for editors and other checkers."
+    schema = command("schema", "the JSON Schema of policy, source or test files", text)
+    schema.add_argument("of", nargs="?", choices=["policy", "source", "tests"], default="policy")
     return top
 
 

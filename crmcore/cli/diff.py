@@ -82,6 +82,8 @@ def _on_facts(
     as_of: date | None = arguments.as_of or file.as_of
     if as_of is None:
         raise UsageError(f"diff: {file.name} does not say as of when its facts are: give --as-of D")
+    if file.policy_hash not in (None, before.hash, after.hash):
+        print(f"crmcore: {file.name} was written by another policy than these", file=sys.stderr)
     with working("Comparing"):
         return diff_of(
             before,

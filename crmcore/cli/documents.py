@@ -35,7 +35,14 @@ def schema(arguments: argparse.Namespace) -> int:
     """Print a JSON Schema."""
     from crmcore import policy
     from crmcore.records.source import Source
+    from crmcore.workbench.testing.documents import TestDocument
 
-    found = policy.schema(Source) if arguments.of == "source" else policy.schema()
+    match arguments.of:
+        case "source":
+            found = policy.schema(Source)
+        case "tests":
+            found = policy.schema(TestDocument)
+        case _:
+            found = policy.schema()
     print(json.dumps(found, indent=2, ensure_ascii=False))
     return FINE

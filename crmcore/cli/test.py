@@ -25,8 +25,8 @@ from crmcore.workbench.testing import (
     MutationReport,
     TestReport,
     generate,
-    run_tests,
     policy_under_test,
+    run_tests,
 )
 from crmcore.workbench.testing.cases import ENDING, cases_of, find_tests
 from crmcore.workbench.testing.mutating import mutate_cases
@@ -125,7 +125,7 @@ def _show_coverage(console: Console, coverage: Coverage) -> None:
         count = number_of(coverage.impossible, "more")
         console.print(f"{count.removesuffix('s')} that no customer can reach", soft_wrap=True)
     if not coverage.is_whole:
-        text = "There are too many combinations to try all: some of these may be out of reach."
+        text = "Not every combination could be tried: some of these may be out of reach."
         console.print(text, soft_wrap=True)
     if coverage.uncovered:
         heading(console, "Not reached")
@@ -144,8 +144,9 @@ def _show_mutation(console: Console, mutation: MutationReport) -> None:
     for change in mutation.unnoticed:
         hint = f" ({_BY_ORDERS})" if change.of_facts else ""
         console.print(f"  unnoticed: {plain(change)}{hint}", soft_wrap=True)
+    apart = "makes no difference" if mutation.is_certain else "no difference found"
     for change in mutation.equivalent:
-        console.print(f"  makes no difference: {plain(change)}", soft_wrap=True)
+        console.print(f"  {apart}: {plain(change)}", soft_wrap=True)
 
 
 def _data(

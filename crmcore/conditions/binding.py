@@ -98,7 +98,8 @@ def bind(
     >>> from crmcore.conditions import parse
     >>> bound, problems = bind(parse("sale_cout > 3"), {"sale_count": FieldType("int")}, "class")
     >>> print(problems[0])
-    class: no such field; given sale_cout (did you mean 'sale_count'?) [unknown_name]
+    class: no such field (at character 1); given sale_cout (did you mean 'sale_count'?) \
+[unknown_name]
     >>> problems[0].span
     (0, 9)
     """

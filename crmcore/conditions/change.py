@@ -58,7 +58,7 @@ class FieldChange:
 
 
 def smallest_change(
-    bound: Bound, columns: Mapping[str, Column], row: int
+    bound: Bound, columns: Mapping[str, Column], row: int, *, most: int | None = None
 ) -> tuple[FieldChange, ...] | None:
     """Return the fewest fields, and their nearest values, that turn a condition for one row.
 
@@ -72,6 +72,8 @@ def smallest_change(
         As for `evaluate`.
     row
         Position from 0.
+    most
+        How many fields may change; by default all.
 
     Returns
     -------
@@ -98,7 +100,7 @@ def smallest_change(
     tried = {name: _candidates(bound, name, type_, here) for name, type_ in types.items()}
     tried = {name: values for name, values in tried.items() if values}
     left = _TRIALS
-    for count in range(1, len(tried) + 1):
+    for count in range(1, min(len(tried), most or len(tried)) + 1):
         for names in combinations(tried, count):
             left -= math.prod(len(tried[name]) for name in names)
             if left < 0:
@@ -185,10 +187,9 @@ def _around(literal: Value, type_: FieldType) -> Iterator[_Raw]:
             edge = Fraction(instant_us(literal))
         case date():
             edge = Fraction(day_number(literal))
-        case int() | Decimal() | str():
-            edge = Fraction(literal) * 10**type_.exponent
         case _:
-            return
+            assert isinstance(literal, (int, Decimal, str))  # a ratio's edge may be text
+            edge = Fraction(literal) * 10**type_.exponent
     yield from _beside(edge, type_)
 
 

@@ -28,7 +28,7 @@ from crmcore.conditions.calculated import Get, calculated
 from crmcore.conditions.given import PLAIN, Read, reader
 from crmcore.errors import DataError
 
-__all__ = ["Row", "Test", "compiled"]
+__all__ = ["Row", "Test", "compiled", "no_such_field", "test_of"]
 
 Row: TypeAlias = Mapping[str, Value]
 Test: TypeAlias = Callable[[Row], bool | None]
@@ -63,29 +63,35 @@ def compiled(bound: Bound) -> Test:
     >>> holds({"sale_count": 3, "blocked": None}), holds({"sale_count": 2, "blocked": None})
     (True, None)
     """
-    test = _test(bound)
+    test = test_of(bound)
 
     def holds(row: Row) -> bool | None:
         try:
             return test(row)
         except KeyError as lacking:
-            message = "the customer has no such field: give None where it is not known"
-            raise DataError(message, column=str(lacking.args[0])) from None
+            raise no_such_field(lacking) from None
 
     return holds
 
 
-def _test(bound: Bound) -> Test:
+def no_such_field(lacking: KeyError) -> DataError:
+    """Return what is told of a customer who lacks a field that is asked about."""
+    message = "the customer has no such field: give None where it is not known"
+    return DataError(message, column=str(lacking.args[0]))
+
+
+def test_of(bound: Bound) -> Test:
+    """Return the function of `compiled`, which here raises `KeyError` for a field not there."""
     match bound:
         case BoundCompare():
             return _compare(bound)
         case BoundTerms():
-            terms = [_test(term) for term in bound.terms]
+            terms = [test_of(term) for term in bound.terms]
             return _joined(terms, decided=bound.op == "or")
         case BoundBetween():
-            return _joined([_test(bound.low), _test(bound.high)], decided=False)
+            return _joined([test_of(bound.low), test_of(bound.high)], decided=False)
         case BoundNot():
-            return _opposite(_test(bound.term))
+            return _opposite(test_of(bound.term))
         case BoundIn():
             return _member(bound)
         case BoundPair():
@@ -98,7 +104,7 @@ def _test(bound: Bound) -> Test:
 
 
 def _get(node: BoundValue) -> Get:
-    return calculated(node, _test)
+    return calculated(node, test_of)
 
 
 def _joined(terms: list[Test], *, decided: bool) -> Test:

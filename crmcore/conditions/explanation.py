@@ -207,9 +207,9 @@ def _distance(value: Value, edge: Value) -> Decimal | Fraction | float | int | N
             return _WIDE.subtract(value, edge)
         case float(), (int() | float() | Decimal()):
             return value - float(edge)
-        case ((int() | Decimal() | Fraction()), (int() | Decimal() | Fraction() | str())):
-            return _plain(Fraction(value) - Fraction(edge))
-    return None
+    assert isinstance(value, (int, Decimal, Fraction))  # as all other kinds are
+    assert isinstance(edge, (int, Decimal, Fraction, str))  # a ratio's edge may be text
+    return _plain(Fraction(value) - Fraction(edge))
 
 
 def _plain(number: Fraction) -> Fraction | int:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from crmcore.calendars import Zone
-from crmcore.columns import Kind
+from crmcore.columns import Kind, Value
 from crmcore.conditions import arithmetic, tree
 from crmcore.conditions.bound import (
     Bound,
@@ -26,7 +26,6 @@ from crmcore.conditions.bound import (
     BoundValue,
     fields_of,
 )
-from crmcore.conditions.literals import Edge
 from crmcore.conditions.lookup import Lookup
 from crmcore.conditions.printer import to_text
 from crmcore.conditions.tree import Condition, LiteralValue, Operand
@@ -262,57 +261,71 @@ class Values:
         if value.type.kind not in _MEASURED:
             self._refuse(node.item, "bands measure numbers, amounts and dates")
             return None
-        converted = [self.lookup.convert(edge, value.type) for edge, _ in node.bands]
-        rows = [row for row in converted if row is not None]
-        if len(rows) < len(converted):
+        rows = self._edges(node, value.type)
+        if rows is None:
             return None
-        edges = [edge for _, edge in rows]
-        for at, (low, high) in enumerate(pairwise(edges), start=1):
-            if not _number(low) < _number(high):
+        literals, edges = zip(*rows, strict=True)
+        if value.type.kind in _WHOLE:
+            edges = tuple(math.ceil(edge) for edge in edges)
+        points = tuple(points for _, points in node.bands)
+        last = () if node.otherwise is None else (node.otherwise,)
+        type_ = FieldType(
+            "int",
+            personal=value.type.personal,
+            nullable=not last or value.type.nullable,
+            low=min(points + last),
+            high=max(points + last),
+        )
+        return BoundBand(to_text(node), value, edges, points, node.otherwise, literals, type_)
+
+    def _edges(
+        self, node: tree.Band, type_: FieldType
+    ) -> list[tuple[Value, Fraction | float]] | None:
+        """Return the edges of a band as written and as computed with, if they ascend."""
+        rows: list[tuple[Value, Fraction | float]] = []
+        for edge, _ in node.bands:
+            converted = self.lookup.convert(edge, type_)
+            if converted is not None:
+                assert isinstance(converted[1], (Fraction, float))  # as all that is measured
+                rows.append((converted[0], converted[1]))
+        if len(rows) < len(node.bands):
+            return None
+        for at, ((_, low), (_, high)) in enumerate(pairwise(rows), start=1):
+            if not low < high:
                 message = "edges ascend: this one is not above the one before"
                 self._refuse(node.bands[at][0], message, "not_ascending")
                 return None
-        if value.type.kind in _WHOLE:
-            edges = [Fraction(math.ceil(_number(edge))) for edge in edges]
-        points = tuple(points for _, points in node.bands)
-        ends = [*points, *([] if node.otherwise is None else [node.otherwise])]
-        nullable = node.otherwise is None or value.type.nullable
-        type_ = FieldType(
-            "int", personal=value.type.personal, nullable=nullable, low=min(ends), high=max(ends)
-        )
-        literals = tuple(literal for literal, _ in rows)
-        return BoundBand(
-            to_text(node), value, tuple(edges), points, node.otherwise, literals, type_
-        )
+        return rows
 
     def _case(self, node: tree.Case, beside: FieldType | None, checked: bool) -> BoundCase | None:
         conditions = [self.condition(condition) for condition, _ in node.rows]
-        nodes = [value for _, value in node.rows]
-        if node.otherwise is not None:
-            nodes.append(node.otherwise)
-        closed = [self.bind(one, checked=checked) for one in nodes if not is_open(one)]
-        if None in closed:
-            return None
-        like = closed[0].type if closed and closed[0] is not None else beside
-        rest = iter(closed)
-        bound = [
-            self.bind(one, like, checked=checked) if is_open(one) else next(rest) for one in nodes
-        ]
-        values = [one for one in bound if one is not None]
-        if len(values) < len(bound) or None in conditions:
+        values = self._case_values(node, beside, checked)
+        known = [condition for condition in conditions if condition is not None]
+        if values is None or len(known) < len(conditions):
             return None
         type_ = self._common(node, values)
         if type_ is None:
             return None
-        rows = tuple(
-            (condition, value)
-            for condition, value in zip(conditions, values, strict=False)
-            if condition is not None
-        )
-        asked = [one for condition, _ in rows for one in fields_of(condition).values()]
+        asked = [one for condition in known for one in fields_of(condition).values()]
         type_ = replace(type_, personal=type_.personal or any(one.personal for one in asked))
-        otherwise = values[-1] if node.otherwise is not None else None
+        rows = tuple(zip(known, values, strict=False))
+        otherwise = None if node.otherwise is None else values[-1]
         return BoundCase(to_text(node), rows, otherwise, type_)
+
+    def _case_values(
+        self, node: tree.Case, beside: FieldType | None, checked: bool
+    ) -> list[BoundValue] | None:
+        """Return the values of the rows and the last one, open ones in the terms of the others."""
+        nodes = [value for _, value in node.rows]
+        if node.otherwise is not None:
+            nodes.append(node.otherwise)
+        bound: dict[int, BoundValue] = {}
+        for at in sorted(range(len(nodes)), key=lambda at: is_open(nodes[at])):
+            value = self.bind(nodes[at], beside, checked=checked)
+            if value is not None:
+                bound[at] = value
+                beside = beside if is_open(nodes[at]) else value.type
+        return None if len(bound) < len(nodes) else [bound[at] for at in range(len(nodes))]
 
     def _common(self, node: tree.Case, values: Sequence[BoundValue]) -> FieldType | None:
         """Return the type that all values of a case have."""
@@ -356,8 +369,3 @@ def _float(left: BoundValue, right: BoundValue) -> FieldType | None:
     if left.type.kind != "float":
         return None
     return FieldType("float", personal=left.type.personal or right.type.personal)
-
-
-def _number(edge: Edge) -> Fraction | float:
-    assert isinstance(edge, (Fraction, float))  # as all that is measured
-    return edge

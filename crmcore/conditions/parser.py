@@ -301,8 +301,6 @@ class _Parser(Cursor):
         bands: list[tuple[LiteralValue, int]] = []
         while not bands or (self.token.kind == "," and not self._at_else()):
             self._separator("band")
-            if len(bands) == tree.MAX_ITEMS:
-                self.fail(f"a band has at most {tree.MAX_ITEMS} edges")
             edge = self.literal()
             self.expect(":")
             bands.append((edge, self._points()))

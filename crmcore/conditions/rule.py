@@ -9,7 +9,7 @@ from crmcore.calendars import Zone
 from crmcore.columns import Column, Value
 from crmcore.conditions.binding import bind
 from crmcore.conditions.bound import Bound
-from crmcore.conditions.compiled import compiled
+from crmcore.conditions.compiled import no_such_field, test_of
 from crmcore.conditions.evaluation import evaluate
 from crmcore.conditions.explanation import ConditionTrace, explain
 from crmcore.conditions.parser import parse
@@ -51,7 +51,7 @@ class Rule:
     (True, None)
     """
 
-    __slots__ = ("_bound", "_fields", "_holds", "_zone", "text")
+    __slots__ = ("_bound", "_fields", "_test", "_zone", "text")
 
     def __init__(
         self, text: str, fields: Mapping[str, FieldType], *, zone: Zone | None = None
@@ -60,7 +60,7 @@ class Rule:
         self._fields = fields
         self._zone = zone
         self._bound = _bound(text, fields, zone)
-        self._holds = compiled(self._bound)
+        self._test = test_of(self._bound)
 
     def __call__(self, row: Mapping[str, Value]) -> bool | None:
         """Return whether the condition holds for one customer; ``None`` when that is unknown.
@@ -76,7 +76,10 @@ class Rule:
         DataError
             When a field that is asked about is not there, or its value does not fit its type.
         """
-        return self._holds(row)
+        try:
+            return self._test(row)
+        except KeyError as lacking:
+            raise no_such_field(lacking) from None
 
     def holds_in(self, columns: Mapping[str, Column], rows: int) -> Truth:
         """Return in which of many rows the condition is true, and in which it is known.

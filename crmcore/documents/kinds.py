@@ -77,9 +77,7 @@ class DocumentKind:
         """Return the keys that the table there may have, or would have with another tag."""
         others = [(*location[:-1], tag) for tag in sorted(self.tags)]
         tagged = others if location and location[-1] in self.tags else []
-        return tuple(
-            dict.fromkeys(key for one in (location, *tagged) for key in self.keys_at(one))
-        )
+        return tuple(dict.fromkeys(key for one in (location, *tagged) for key in self.keys_at(one)))
 
 
 def upwards(path: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pydantic import ValidationError
@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from crmcore.conditions import ConditionSyntaxError, Suggestions
 from crmcore.documents.kinds import DocumentKind, Location, upwards
+from crmcore.documents.texts import Table
 from crmcore.errors import Problem
 
 __all__ = ["pointing", "problems_of", "untold", "written"]
@@ -32,8 +33,6 @@ _CODES: Final[Mapping[str, str]] = {
     "string_too_long": "wrong_length",
     "value_error": "bad_value",
     "date_from_datetime_inexact": "wrong_type",
-    "union_tag_invalid": "not_allowed",
-    "union_tag_not_found": "missing_key",
 }
 _MESSAGES: Final[Mapping[str, str]] = {
     "extra_forbidden": "there is no such key here",
@@ -66,7 +65,11 @@ _PATTERNS: Final[Mapping[str, str]] = {
 
 
 def problems_of(
-    error: ValidationError, kind: DocumentKind, suggestions: Suggestions | None = None
+    error: ValidationError,
+    kind: DocumentKind,
+    suggestions: Suggestions | None = None,
+    *,
+    table: Table | None = None,
 ) -> list[tuple[Location, Problem]]:
     """Return the problems of a document, each with its place.
 
@@ -78,10 +81,12 @@ def problems_of(
         The kind of document.
     suggestions
         Where nearest names are looked up; shared by all that is found in one document.
+    table
+        What was validated: with it places lead through what is there only.
     """
     errors = error.errors(include_url=False)
     inner = {details["loc"][:depth] for details in errors for depth in range(len(details["loc"]))}
-    teller = _Teller(kind, suggestions or Suggestions())
+    teller = _Teller(kind, suggestions or Suggestions(), table)
     return [
         teller.tell(details)
         for details in errors
@@ -141,13 +146,20 @@ class _Teller:
 
     kind: DocumentKind
     suggestions: Suggestions
+    table: Table | None
+    keys: dict[Location, tuple[tuple[str, ...], ...]] = field(default_factory=dict)  # looked up
 
     def tell(self, details: ErrorDetails) -> tuple[Location, Problem]:
         loc = details["loc"]
         if loc[1:] and loc[-1] == "[key]" and loc[-2] == details["input"]:
             loc = loc[:-1]  # pydantic's mark of a key that is wrong itself
-        # At the top there are no tags, and a key may be spelled like one.
-        place = (*loc[:2], *(part for part in loc[2:] if part not in self.kind.tags))
+        if self.table is not None:
+            place = _through(self.table, loc, self.kind.tags, details["type"] == "missing")
+        else:
+            # At the top there are no tags, and a key may be spelled like one.
+            place = (*loc[:2], *(part for part in loc[2:] if part not in self.kind.tags))
+        if details["type"].startswith("union_tag"):
+            place = (*place, details["ctx"]["discriminator"].strip("'"))
         return place, pointing(self._problem(details, place))
 
     def _problem(self, details: ErrorDetails, place: Location) -> Problem:
@@ -160,7 +172,12 @@ class _Teller:
             case "too_long" | "too_short" | "string_too_long" | "string_too_short":
                 return Problem("wrong_length", _length(details), path, _single(details["input"]))
             case "literal_error":
-                return self._not_allowed(details, path)
+                return self._no_option(details["input"], details["ctx"]["expected"], path)
+            case "union_tag_invalid":
+                context = details["ctx"]
+                return self._no_option(context["tag"], context["expected_tags"], path)
+            case "union_tag_not_found":
+                return Problem("missing_key", "this is required", path)
             case "string_pattern_mismatch":
                 return _badly_written(details, path)
             case "value_error":
@@ -170,8 +187,10 @@ class _Teller:
         return Problem(code, message, path, given=_single(details["input"]))
 
     def _unknown_key(self, details: ErrorDetails, path: str) -> Problem:
-        *parent, key = details["loc"]
-        allowed, near = self.kind.keys_at(tuple(parent)), self.kind.keys_near(tuple(parent))
+        parent, key = details["loc"][:-1], details["loc"][-1]
+        if parent not in self.keys:
+            self.keys[parent] = self.kind.keys_at(parent), self.kind.keys_near(parent)
+        allowed, near = self.keys[parent]
         meant = self.kind.meant.get(str(key))
         if meant not in near:
             meant = None if key in near else self.suggestions.nearest(str(key), near)
@@ -185,8 +204,7 @@ class _Teller:
         hint = f", such as {example}" if example else ""
         return Problem("missing_key", f"this is required{hint}", path)
 
-    def _not_allowed(self, details: ErrorDetails, path: str) -> Problem:
-        expected, given = str(details.get("ctx", {}).get("expected", "")), details["input"]
+    def _no_option(self, given: object, expected: str, path: str) -> Problem:
         options = re.findall(r"'([^']*)'", expected)
         suggestion = self.suggestions.nearest(str(given)[:64], options)
         allowed = ", ".join(options) or expected
@@ -205,6 +223,25 @@ class _Teller:
         if known and isinstance(given, str):
             suggestion = self.suggestions.nearest(given[:64], known())
         return Problem("bad_value", message, path, given=_single(given), suggestion=suggestion)
+
+
+def _through(
+    table: Table, place: Location, tags: frozenset[str], last_is_missing: bool
+) -> Location:
+    """Return a place without the tags in it: parts that are no keys of what is there."""
+    found: list[str | int] = []
+    here: object = table
+    for at, part in enumerate(place):
+        if isinstance(here, Mapping):
+            if part not in here and not (last_is_missing and at == len(place) - 1):
+                continue
+            here = here.get(part)
+        elif isinstance(here, list) and isinstance(part, int):
+            here = here[part] if part < len(here) else None
+        elif part in tags:
+            continue
+        found.append(part)
+    return tuple(found)
 
 
 def _badly_written(details: ErrorDetails, path: str) -> Problem:

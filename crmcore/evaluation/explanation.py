@@ -176,7 +176,11 @@ class Explanation:
 
 
 def explain(subject: Subject) -> Explanation:
-    """Explain one customer's result. Cost: two evaluations of a handful of pretended rows."""
+    """Explain one customer's result.
+
+    Cost: two evaluations of a handful of pretended rows, and some milliseconds for each condition
+    with calculations.
+    """
     policy, timing, last = subject.policy, subject.timing, subject.last_evaluated_us
     columns = subject.columns
     flips = nearest_flips(policy, columns, timing, last)

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 
-from crmcore.calendars import day_number
+from crmcore.calendars import day_number, instant_us
 from crmcore.columns import Column, Ints, Mask, Value
-from crmcore.conditions import FieldType, thresholds
+from crmcore.conditions import (
+    Bound,
+    BoundField,
+    BoundLiteral,
+    FieldType,
+    smallest_change,
+    thresholds,
+)
+from crmcore.conditions.bound import leaves_of, values_of
 from crmcore.errors import DataError
-from crmcore.evaluation.pipeline import decide
+from crmcore.evaluation.pipeline import decide, given_moments
 from crmcore.policy import Policy
 from crmcore.scoring import BandStep, NestedStep
 from crmcore.segments import TableStep
@@ -67,7 +76,7 @@ def nearest_flips(
 
     Every trial is put through the policy itself, so what is said to suffice does suffice.
     """
-    trials = list(_trials(policy, columns, timing))
+    trials = list(_trials(policy, columns, timing, last_evaluated_us))
     if not trials:
         return {}
     pretended = _pretend(policy, columns, trials)
@@ -99,11 +108,17 @@ def _flip(
     return Flip(trial.fact, seen[trial.fact], needed, becomes, abs(trial.steps))
 
 
-def _trials(policy: Policy, columns: Mapping[str, Column], timing: Timing) -> Iterator[_Trial]:
+def _trials(
+    policy: Policy,
+    columns: Mapping[str, Column],
+    timing: Timing,
+    last_evaluated_us: Ints | None,
+) -> Iterator[_Trial]:
     """Yield each value just at and just under an edge, numbered outwards from the value seen."""
     edges: dict[str, set[tuple[int | float, int]]] = {}
+    known = {**columns, **given_moments(timing, last_evaluated_us)}
     for step in policy.steps:
-        for fact, value, divisor in _edges_of(step, columns, timing):
+        for fact, value, divisor in _edges_of(step, known, timing):
             edges.setdefault(fact, set()).add((value, divisor))
     for fact, around in edges.items():
         type_ = policy.fields[fact]
@@ -144,6 +159,31 @@ def _edges_of(
             for fact, literal in thresholds(condition):
                 if _usable(columns, fact):
                     yield from _around_literal(fact, columns[fact], literal, timing)
+            if _calculates(condition):
+                yield from _turning(condition, columns)
+
+
+def _calculates(condition: Bound) -> bool:
+    values = (value for leaf in leaves_of(condition) for value in values_of(leaf))
+    return any(not isinstance(value, BoundField | BoundLiteral) for value in values)
+
+
+def _turning(
+    condition: Bound, columns: Mapping[str, Column]
+) -> Iterator[tuple[str, int | float, int]]:
+    """Yield the nearest value of one field at which a condition with calculations turns."""
+    for change in smallest_change(condition, columns, 0, most=1) or ():
+        needed, exponent = change.needed, columns[change.field].exponent
+        match needed:
+            case datetime():
+                yield change.field, instant_us(needed), 1
+            case date():
+                yield change.field, day_number(needed), 1
+            case Decimal() | Fraction():
+                top, bottom = (Fraction(needed) * 10**exponent).as_integer_ratio()
+                yield change.field, top, bottom
+            case int() | float():
+                yield change.field, needed, 1
 
 
 def _usable(columns: Mapping[str, Column], name: str) -> bool:

@@ -170,9 +170,9 @@ class Notes(BaseModel):
 def _schema_of_extends(schema: dict[str, JsonValue]) -> None:
     # What is required may come from the policy that is extended.
     schema.pop("required", None)
-    needed = {"required": list(_REQUIRED), "additionalProperties": True}
+    # The rest keeps some editors from taking each part for all there is.
     schema["if"] = {"required": ["extends"], "additionalProperties": True}
-    schema["else"] = needed
+    schema["else"] = {"required": [*_REQUIRED], "additionalProperties": True}
 
 
 class Document(BaseModel):

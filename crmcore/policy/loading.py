@@ -46,8 +46,8 @@ def load_policy(
     Raises
     ------
     PolicyError
-        With every problem: where, what was given, what is allowed, and the nearest known name. A
-        text that is no TOML or JSON has that one problem only.
+        With every problem: file, line and column, what was given, what is allowed, and the nearest
+        known name. A text that is no TOML or JSON, or is beyond the limits, has that problem only.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def _build(
                 hash=hash_of(document, bindings.facts),
             )
     if unread:
-        problems = [problem for problem in problems if not _may_come(problem, table)]
+        problems = [one for one in problems if one in unread or not _may_come(one, table)]
     raise PolicyError(placed(dict.fromkeys(problems), chain))
 
 

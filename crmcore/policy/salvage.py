@@ -31,6 +31,7 @@ _ENTRY: Final[Mapping[str, int]] = {
     **dict.fromkeys(_TABLES, 1),
 }
 _NEVER: Final[Plain] = ["as_of is unknown and last_evaluated_at is unknown", "x"]
+_LOWEST: Final = f"-{'9' * 38}"
 # What stands in where something is needed.
 _STAND_INS: Final[Mapping[Location, Plain]] = {
     ("format",): 1,
@@ -100,7 +101,7 @@ def salvaged(table: Table, told: Iterable[Problem], suggestions: Suggestions) ->
 
 class _Salvage:
     def __init__(self, table: Table, told: set[str], suggestions: Suggestions) -> None:
-        self.rest = _copied(table)
+        self.rest: Table = {key: _copied(value) for key, value in table.items()}
         self.paths = told
         self.suggestions = suggestions
         self.taken: set[Location] = set()
@@ -114,7 +115,7 @@ class _Salvage:
                 document = Document.model_validate(self.rest)
                 break
             except ValidationError as error:
-                found = problems_of(error, POLICY, self.suggestions)
+                found = problems_of(error, POLICY, self.suggestions, table=self.rest)
             # Whatever else there is may look different once the keys are right.
             if not self._mend_keys(found):
                 self._take_out(found)
@@ -167,7 +168,7 @@ class _Salvage:
         """Take out a place with a problem, or put something in its stead, if that is possible."""
         around, last = self._at(place[:-1]), place[-1]
         if isinstance(around, list) and isinstance(last, int):
-            row = self._row(around, last, problem)
+            row = _row(around, place, problem)
             if row is None:
                 return False
             around[last] = row
@@ -182,16 +183,6 @@ class _Salvage:
         self.taken.add(place)
         self.paths.add(_dotted(place))
         return True
-
-    def _row(self, rows: list[Plain], at: int, problem: Location) -> Plain | None:
-        """Return what can stand in the stead of a row, so that others are checked all the same."""
-        if problem[0] in _TABLES:
-            return _NEVER
-        row = rows[at]
-        if isinstance(row, list) and len(row) == 2 and problem[-1] == 1:
-            return [row[0], "x" if problem[0] == "grade" else 0]
-        # The next edge is compared with the one before.
-        return rows[at - 1] if at else None
 
     def _at(self, place: Location) -> Plain | None:
         found: Plain | None = self.rest
@@ -209,6 +200,20 @@ class _Salvage:
         names |= {str(place[0]) for place in self.taken if place[0] in (*_TABLES, "grade")}
         groups = {str(place[0]) for place in self.taken if len(place) == 1} & {*_BY_NAME}
         return Gaps(frozenset(self.paths), frozenset(names), frozenset(groups))
+
+
+def _row(rows: list[Plain], place: Location, problem: Location) -> Plain | None:
+    """Return what can stand in the stead of a row, so that the others are checked all the same."""
+    *_, key, at = place
+    if place[0] in _TABLES:
+        return _NEVER
+    assert isinstance(at, int)  # as it is a position in a list
+    row, outcome = rows[at], "x" if place[0] == "grade" else 0
+    if isinstance(row, list) and len(row) == 2 and problem[-1] == 1:
+        return [row[0], outcome]
+    if at:
+        return rows[at - 1]  # with it the next edge is compared
+    return [_LOWEST, outcome] if key == "from" else None
 
 
 def _is_unusable(place: Location) -> bool:

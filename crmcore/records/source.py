@@ -354,7 +354,7 @@ def load_source(source: str | Path | Mapping[str, object]) -> Source:
     Raises
     ------
     SourceError
-        With every problem, and its line in a TOML text; a syntax error comes alone.
+        With every problem and its place; a syntax error comes alone.
 
     Examples
     --------
@@ -364,7 +364,10 @@ def load_source(source: str | Path | Mapping[str, object]) -> Source:
     Traceback (most recent call last):
     ...
     crmcore.errors.SourceError: 1 problem in the source
-      2 rows: this is not one of what may stand here; given 'order'; allowed: orders, lines ...
+    line 2, column 8: rows: this is not one of what may stand here [not_allowed]
+        2 | rows = "order"
+          |        ^^^^^^^ did you mean 'orders'?
+          = allowed: orders, lines
     """
     text = read(source, SOURCE, collect=True)
     found: list[Problem] = []
@@ -373,7 +376,7 @@ def load_source(source: str | Path | Mapping[str, object]) -> Source:
         if not text.problems:
             return checked
     except ValidationError as error:
-        found = [one for _, one in problems_of(error, SOURCE) if one.code != "conflict"]
-        found += _conflicts(text.table)
+        told = problems_of(error, SOURCE, table=text.table)
+        found = [one for _, one in told if one.code != "conflict"] + _conflicts(text.table)
     found = [*text.problems, *untold(found, text.problems)]
     raise SourceError(placed(found, [text]))

@@ -13,6 +13,7 @@ from crmcore.conditions import (
     BoundField,
     BoundIn,
     BoundKnown,
+    BoundLiteral,
     BoundNot,
     BoundPair,
     BoundTerms,
@@ -92,7 +93,8 @@ def _of_condition(bound: Bound, path: str) -> Iterator[Problem]:
         case BoundPair():
             for side in (bound.left, bound.right):
                 yield from _of_value(side, path)
-            if "ratio" in (bound.left.type.kind, bound.right.type.kind):
+            fields = isinstance(bound.left, BoundField) and isinstance(bound.right, BoundField)
+            if fields and "ratio" in (bound.left.type.kind, bound.right.type.kind):
                 yield _problem(path, "an exact ratio compared with more than a number", bound.text)
         case BoundKnown():
             yield from _of_value(bound.item, path)
@@ -104,7 +106,7 @@ def _of_condition(bound: Bound, path: str) -> Iterator[Problem]:
 
 
 def _of_value(value: BoundValue, path: str) -> Iterator[Problem]:
-    if not isinstance(value, BoundField):
+    if not isinstance(value, (BoundField, BoundLiteral)):
         yield _problem(path, "a calculation, band or case in a condition", value.text)
 
 

@@ -35,9 +35,6 @@ def single_tests(draw: st.DrawFn) -> str:
                 f"{name} in [{number}, {number + 2}]",
                 f"{name} is known",
                 f"{name} {operator} {other}",
-                f"{name} + {other} {operator} {number}",
-                f"{name} - {other} {operator} {number}",
-                f"band({name}, 1: 2, {number + 2}: 5, else: 0) {operator} {number}",
             ]
         )
     )
@@ -92,7 +89,7 @@ def test_no_customer_tells_a_change_that_makes_no_difference(policy: Policy) -> 
     for mutant, changed in trial.mutants():
         if changed is None or mutant.of_facts:
             continue
-        if any(mask.any() for mask in trial.telling(changed)):
+        if trial.tells(changed) or not trial.is_certain:
             continue
         after = view_of(changed, columns, 2_000, timing, None)
         told = np.logical_or.reduce(list(differing(before, after)))

@@ -39,6 +39,14 @@ def the_moment_is_named_and_required(policy: crm.Policy, orders: crm.OrderTable)
     crm.evaluate(policy, orders, None, date(2025, 12, 31))  # type: ignore[call-arg]
 
 
+def policies_are_compared(policy: crm.Policy, orders: crm.OrderTable) -> None:
+    found = crm.diff(policy, policy, orders=orders, as_of=date(2025, 12, 31))
+    assert_type(found, crm.PolicyDiff)
+    assert_type(found.decides_alike, bool | None)
+    assert_type(found.to_markdown(), str)
+    crm.diff(policy, policy, orders)  # type: ignore[call-arg]
+
+
 def one_root_catches_every_error() -> Sequence[crm.Problem]:
     try:
         crm.load_policy("shop.toml")

@@ -135,6 +135,59 @@ def test_calculations_with_one_field_cut_its_axis() -> None:
     assert kinds(segment("sale_count * 3 > 10", "sale_count >= 3")) == ["decides", "decides"]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "kind"),
+    [
+        ("band(sale_count, 2: 1, 5: 2) >= 2", "sale_count >= 5", "masked"),
+        ("band(sale_count, 2: 1, 5: 2) >= 1", "sale_count == 1", "decides"),
+        ("band(mean_sale, 1.5: 1) == 1", "mean_sale >= 1.5", "masked"),
+        ("band(mean_sale, 1.5: 1) == 1", "mean_sale >= 1.4", "decides"),
+        ("case(sale_count > 4: 2, else: 1) in [2, 3]", "sale_count >= 5", "masked"),
+        (
+            "case(sale_count > 4: 2, blocked: 3) is unknown",
+            "not blocked and sale_count < 3",
+            "masked",
+        ),
+        ("3 * sale_count == 12", "sale_count == 4", "masked"),
+        ("3 * sale_count == 13", "sale_count == 4", "never_true"),
+        ('shift_days(last_sale_on, 30) < "2025-06-30"', 'last_sale_on < "2025-05-31"', "masked"),
+        ('shift_days(last_sale_on, 30) < "2025-06-30"', 'last_sale_on < "2025-06-01"', "decides"),
+        ('days_between("2025-01-01", last_sale_on) >= 0', 'last_sale_on > "2025-01-01"', "masked"),
+        ("sale_count * sale_count > 9", "sale_count > 3", "decides"),  # not by cells
+        ("divide(net_sales, sale_count, 0) > 9", "net_sales > 9", "decides"),
+    ],
+)
+def test_calculations_are_told_by_cells_where_they_can_be(
+    first: str, second: str, kind: str
+) -> None:
+    found = kinds(segment(first, second))
+    assert kind in (found if kind == "never_true" else found[1:])
+
+
+def test_tests_of_the_moment_alone_are_open() -> None:
+    policy = segment(
+        "last_evaluated_at is unknown", 'as_of < "2020-01-01T00:00:00Z"', "true", "blocked"
+    )
+    assert kinds(policy) == ["decides", "decides", "decides", "masked"]
+    undecided = [one.path for one in crm.check(policy).findings if one.code == "undecided"]
+    assert undecided == ["segment.first.0", "segment.first.1"]
+
+
+def test_new_customers_are_those_after_the_last_evaluation() -> None:
+    policy = segment("first_order_at > last_evaluated_at", "order_count > 0", "order_count == 0")
+    assert kinds(policy) == ["decides", "decides", "decides"]
+
+
+def test_answers_that_take_too_many_steps_are_not_given() -> None:
+    table = regions(segment("sale_count > 3", "blocked"))
+    verdicts = TableVerdicts(table, steps=0)
+    assert [verdict.kind for verdict in verdicts.rows] == ["undecided", "undecided"]
+    with pytest.raises(OutOfStepsError):
+        _ = verdicts.left
+    with pytest.raises(OutOfStepsError):
+        list(TableVerdicts(regions(segment("sale_count > 3 and blocked")), 0).idle_terms(0))
+
+
 def test_values_beyond_every_edge_are_among_the_cells() -> None:
     far = {"member": {"type": "int", "personal": False}}
     assert kinds(segment("member > 90000000000", attributes=far)) == ["decides"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 import crmcore as crm
-from crmcore.analysis import replay
+from crmcore.analysis import TableRegions, TableVerdicts, replay
 
 BASE = {
     "format": 1,
@@ -80,6 +82,23 @@ def test_what_is_unknown_may_go_to_otherwise_without_label() -> None:
     assert hole.witness["age"] is None
     assert not found(checked(**segment(*rows, unknown="default", otherwise="young")), "hole")
     assert not found(checked(**segment(*rows, unknown="error")), "hole")
+
+
+def test_customers_whom_another_list_refuses_are_not_shown() -> None:
+    table = {"first": [["age >= 18", "adult"], ["age < 18", "young"]], "unknown": "error"}
+    other = {"first": [["vip", "vip"], ["not vip", "not_vip"], ["vip is known", "never"]]}
+    report = checked(**{"class": table}, segment=other, attributes=ATTRIBUTES)
+    hole = only(report, "hole")
+    assert (hole.path, hole.witness and hole.witness["vip"]) == ("segment", None)
+    assert hole.witness is not None
+    assert hole.witness["age"] is not None
+    masked = only(report, "masked")
+    assert masked.witness is not None
+    strict = {"first": [["age >= 18", "adult"]], "unknown": "error"}
+    points = {"fact": "age", "from": [[1, 1], [5, 3], [9, 2]]}
+    report = checked(**{"class": strict}, scores={"points": points}, attributes=ATTRIBUTES)
+    assert found(report, "hole")
+    assert found(report, "turning")
 
 
 def graded(*first: tuple[str, str]) -> dict[str, object]:
@@ -221,6 +240,21 @@ def test_what_takes_too_long_is_said_to_be_undecided() -> None:
     report = checked(segment={"first": [[text, "x"]]}, attributes=attributes)
     assert "not decided" in only(report, "undecided").message
     assert not report
+
+
+def test_questions_that_take_too_many_steps_are_said_to_be_undecided(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("crmcore.workbench.checking.tables.TableVerdicts", hurried)
+    report = checked(**segment(("vip and age > 3", "a"), ("age > 4", "b"), otherwise="c"))
+    said = [finding.message for finding in found(report, "undecided")]
+    assert len(said) >= 3
+    assert all(message.startswith("not decided: ") for message in said)
+    assert not found(report, "masked") + found(report, "never_true")
+
+
+def hurried(table: TableRegions) -> TableVerdicts:
+    return TableVerdicts(table, steps=0)
 
 
 # Scores and grades
@@ -453,3 +487,14 @@ def test_customers_are_those_of_a_given_day() -> None:
     )
     assert not found(crm.check(policy), "never_true")
     assert found(crm.check(policy, as_of=date(2024, 4, 30)), "never_true")
+
+
+def test_every_finding_has_its_row_on_the_page(root: Path) -> None:
+    sources = (root / "crmcore/workbench/checking").glob("*.py")
+    text = "".join(path.read_text("utf-8") for path in sources)
+    codes = set(re.findall(r'PolicyFinding\(\s*"(\w+)"', text)) | {"overlap", "overlap_alike"}
+    page = (root / "docs/check.md").read_text("utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    listed = {code for row in rows for code in re.findall(r"`(\w+)`", row)}
+    assert codes - {"undecided"} == listed
+    assert "`undecided` is a note" in page

@@ -243,6 +243,39 @@ def test_all_mistakes_of_a_calculation_are_reported() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nothing + 1 > 2",
+        "nothing * 2 > 2",
+        "2 * nothing > 2",
+        "divide(1, nothing, 0) > 2",
+        "days_between(nothing, day) > 1",
+        "days_between(day, nothing) > 1",
+        "shift_days(nothing, 1) > day",
+        "shift_days(day, nothing) > day",
+        "band(nothing, 1: 1) > 1",
+        "case(nothing: 1, else: 2) > 1",
+        "case(flag: nothing, else: 2) > 1",
+        "case(flag: 1, else: nothing) > 1",
+        "nothing between 1 and 5",
+        "total between nothing and 5",
+        "total between 5 and nothing",
+        "nothing in [1]",
+        "nothing is known",
+        "case(flag: 1, else: 2) > nothing",
+    ],
+)
+def test_an_unknown_name_is_told_once_wherever_it_stands(text: str) -> None:
+    (problem,) = problems_of(text)
+    assert (problem.code, problem.given) == ("unknown_name", "nothing")
+
+
+def test_the_value_for_a_zero_divisor_fits_the_quotient() -> None:
+    text = "divide(total, count, 0.0000000000000000000001) > 1"
+    assert [problem.code for problem in problems_of(text)] == ["out_of_range"]
+
+
 @pytest.mark.parametrize("name", ["null", "none", "nan"])
 def test_what_looks_like_a_missing_value_is_told_how_to_ask(name: str) -> None:
     (problem,) = problems_of(f"count == {name}")
@@ -305,7 +338,10 @@ def test_results_keep_to_their_domain(text: str, domain: tuple[int, int], diviso
         ("divide(divide(total, count, 0), wide, 0) > 1", False),
         ("mean + mean > 1", False),
         ("shift_days(day, wide) > day", True),
-        ("shift_days(day, wide + wide - 1) > day", False),
+        ("shift_days(day, wide + 4611686018427387903) > day", False),
+        ("shift_days(day, number - 9223372036854775807) > day", False),
+        ("divide(wide, number, 0.5) > 1", True),
+        ("divide(wide, 0.1, 0) > 1", False),
     ],
 )
 def test_what_could_leave_64_bits_is_refused(text: str, fits: bool) -> None:

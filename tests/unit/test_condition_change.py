@@ -113,6 +113,12 @@ def test_an_explanation_shows_what_an_expression_gives() -> None:
         ('tier >= "gold"', Column("label", np.array([0]), categories=TIERS), "None"),
         ("flag", Column("bool", np.array([True])), "None"),
         ("number > 2", Column("int", np.array([4]), np.array([False])), "None"),
+        (
+            "total between 300 and 500",
+            Column("money", np.array([4]), np.array([False]), exponent=2),
+            "None",
+        ),
+        ('share >= "0.5"', Column("ratio", np.array([1]), divisor=np.array([3])), "-1/6"),
     ],
 )
 def test_the_margin_is_in_the_unit_of_the_field(text: str, column: Column, margin: str) -> None:
@@ -180,6 +186,10 @@ def needed(text: str) -> list[tuple[str, str]] | None:
         ("days_between(day, as_of) > 365", [("day", "2021-04-17")]),
         ('shift_months(day, 1) > "2022-03-01"', [("day", "2022-02-02")]),
         ("band(count, 0: 1, 5: 2, 9: 3) == 3", [("count", "9")]),
+        ('moment > "1970-01-02T00:00:00Z"', [("moment", "1970-01-02 00:00:00.000001+00:00")]),
+        ("mean > total", [("mean", "50001/100")]),
+        ("number == count", [("number", "2")]),
+        ('tier == case(flag: "gold", else: "silver")', [("tier", "silver")]),
         ("case(flag: total, else: 0) > 600", [("flag", "True"), ("total", "600.01")]),
         ("case(count > 9: 1, else: 0) == 1", [("count", "10")]),
     ],
@@ -195,6 +205,7 @@ def test_the_smallest_change(text: str, expected: list[tuple[str, str]]) -> None
         "total > total + 1",
         "count < 0",  # there is no such count
         'city == "y"',  # personal
+        'town == "y"',  # other text is not made up
         "days_between(birthday, as_of) < 30",  # personal
         'as_of > "2024-01-01T00:00:00Z"',
         "last_evaluated_at is known",
@@ -209,6 +220,23 @@ def test_a_change_is_of_the_row_asked_for() -> None:
     count = Column("int", np.array([9, 2]))
     (change,) = smallest_change(bound_of("count >= 5"), {"count": count}, 1) or ()
     assert (change.seen, change.needed) == (2, 5)
+
+
+def test_a_field_at_the_end_of_its_range_moves_the_other_way() -> None:
+    given = {"count": Column("int", np.array([0]))}
+    (change,) = smallest_change(bound_of("count * 2 > 5"), given, 0) or ()
+    assert change.needed == 3
+
+
+def test_the_search_has_an_end() -> None:
+    fields = {f"n{at}": FieldType("int") for at in range(12)}
+    given = {name: Column("int", np.array([0])) for name in fields}
+    for count, found in [(8, True), (12, False)]:
+        bound, _ = bind(
+            parse(" and ".join(f"{name} > 1" for name in [*fields][:count])), fields, "x"
+        )
+        assert bound is not None
+        assert (smallest_change(bound, given, 0) is not None) == found
 
 
 def test_a_change_turns_the_condition() -> None:

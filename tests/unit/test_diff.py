@@ -551,6 +551,13 @@ def test_the_file_of_facts_carries_its_moments(run: Run) -> None:
     assert "Customers as of 2025-04-01 23:59:59+08:00, by facts that are given" in out
 
 
+def test_facts_by_another_policy_are_said_to_be(run: Run) -> None:
+    run("facts", "orders.csv", "--policy", "classic", "--as-of", "2025-04-01", "--out", "facts.csv")
+    assert run("diff", "classic", "shop.toml", "--facts", "facts.csv")[2] == ""
+    status, _, err = run("diff", "shop.toml", "shop.toml", "--facts", "facts.csv")
+    assert (status, err) == (0, "crmcore: facts.csv was written by another policy than these\n")
+
+
 def test_facts_of_others_need_the_moment(run: Run) -> None:
     run("facts", "orders.csv", "--policy", "classic", "--as-of", "2025-04-01", "--out", "facts.csv")
     head, _, rest = Path("facts.csv").read_text("utf-8").partition("\n")

@@ -78,7 +78,7 @@ def shop(text: str = RICH, **moments: Any) -> crm.Evaluation:
     return crm.evaluate(policy, orders, customers, **given)
 
 
-def some(result: crm.Evaluation, count: int = 25) -> list[Any]:
+def some(result: crm.Evaluation, count: int = 10) -> list[Any]:
     """Customers drawn at random, and one of each class and segment."""
     drawn = random.Random(3).sample(result.ids.tolist(), count)
     for name in ("class", "segment"):
@@ -202,7 +202,7 @@ def test_what_is_below_all_bands_or_missing_is_named_so() -> None:
     result = shop()
     found = {
         (node["op"], node["path"])
-        for customer in some(result, 60)
+        for customer in some(result, 25)
         for node in nodes(result.explain(customer).to_dict())
     }
     assert ("below", "scores.monetary_points.below") in found
@@ -301,7 +301,7 @@ def test_another_policy_shows_in_the_hash() -> None:
 
 
 def told(result: crm.Evaluation) -> Iterator[Message]:
-    for customer in some(result, 60):
+    for customer in some(result, 25):
         for voice in get_args(Voice):
             yield from result.explain(customer).messages(voice)
 
@@ -339,3 +339,19 @@ def test_expressions_are_told_with_their_fields(language: str) -> None:
     seen = re.split(r"holds? \(|成立（", line)[1]
     places_of = [seen.index(one) for one in wanted]
     assert places_of == sorted(places_of)
+
+
+def test_what_turns_a_calculation_is_among_the_flips() -> None:
+    text = (
+        'extends = "classic"\nname = "calculating"\n'
+        '[segment]\nfirst = [["divide(mean_sale, sale_count, unknown) < 100", "thin"]]\n'
+        'otherwise = "thick"\n'
+    )
+    orders = crm.OrderTable.from_rows(ROWS, SOURCE, columns=COLUMNS)
+    result = crm.evaluate(crm.load_policy(text), orders, as_of=date(2025, 4, 1))
+    segment = result.explain("C1")["segment"]
+    assert (segment.value, result["C1"]["sale_count"]) == ("thick", 2)
+    (flip,) = (one for one in segment.flips if one.fact == "mean_sale")
+    # Two sales: a mean of less than 200.00 makes it less than 100.00 a sale.
+    assert flip.becomes == "thin"
+    assert 199 < flip.needed < 200

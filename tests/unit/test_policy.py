@@ -11,7 +11,6 @@ from decimal import Decimal
 from pathlib import Path
 from time import process_time
 
-import jsonschema
 import numpy as np
 import pytest
 
@@ -19,7 +18,7 @@ from crmcore import presets
 from crmcore.columns import Column
 from crmcore.conditions import FieldType
 from crmcore.errors import PolicyError, Problem
-from crmcore.policy import Policy, load_policy, schema
+from crmcore.policy import Policy, load_policy
 from crmcore.policy.document import Document
 from crmcore.policy.printing import to_toml
 
@@ -991,41 +990,6 @@ def test_what_is_wrong_with_scorers() -> None:
         "scores.t.weights.a: a host's score has no whole points: band it first; given a "
         "[type_mismatch]"
     ]
-
-
-# The schema
-
-
-@pytest.mark.parametrize("name", presets.names())
-def test_presets_satisfy_the_schema(name: str) -> None:
-    jsonschema.Draft202012Validator.check_schema(schema())
-    validator = jsonschema.Draft202012Validator(schema())
-    assert list(validator.iter_errors(tomllib.loads(presets.text(name)))) == []
-
-
-def test_the_schema_knows_mistakes_and_extending() -> None:
-    validator = jsonschema.Draft202012Validator(schema())
-    assert validator.is_valid({"extends": "classic"})
-    assert not validator.is_valid({"name": "shop"})
-    table = tomllib.loads(HEAD)
-    assert validator.is_valid(table)
-    assert validator.is_valid({**table, "attributes": {"city": "text"}})
-    assert validator.is_valid({**table, "attributes": {"city": {"type": "text"}}})
-    assert not validator.is_valid({**table, "attributes": {"city": "string"}})
-    assert not validator.is_valid({**table, "windws": {}})
-    assert not validator.is_valid({**table, "scores": {"s": {"fact": "x", "from": [[True, 1]]}}})
-    assert schema()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-
-
-def test_the_schema_describes_every_key() -> None:
-    properties = schema()["properties"]
-    assert isinstance(properties, dict)
-    assert all("description" in one for one in properties.values())
-    definitions = schema()["$defs"]
-    assert isinstance(definitions, dict)
-    for name in ("BandScore", "Scorecard", "Cell", "ScoredBy", "Grade", "Fact", "FirstMatch"):
-        assert all("description" in one for one in definitions[name]["properties"].values())
-        assert "Examples" not in definitions[name]["description"]
 
 
 def test_a_policy_is_frozen() -> None:

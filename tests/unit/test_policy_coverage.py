@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import crmcore as crm
+from crmcore.columns import Column
 from crmcore.policy import Policy
 from crmcore.workbench.testing import generate
 
@@ -351,3 +354,31 @@ def test_too_many_combinations_are_sampled_and_said_so() -> None:
     assert not report.coverage.is_whole
     assert report.coverage.impossible == 0
     assert report.coverage.percent == 100
+
+
+class InThirds:
+    """A scorer of a host: euros by thirds."""
+
+    inputs = ("net",)
+
+    def score(self, facts: Mapping[str, Column]) -> NDArray[np.float64]:
+        return facts["net"].values / 300
+
+
+def test_with_a_host_scorer_nothing_is_said_to_be_out_of_reach() -> None:
+    text = """\
+[facts]
+net = { of = "sale", take = "sum" }
+[scores.thirds]
+scorer = "thirds"
+[scores.p]
+score = "thirds"
+below = 0
+from = [[1.5, 1], [1000000000, 2]]
+"""
+    loaded = crm.load_policy(HEAD + text, scorers={"thirds": InThirds()})
+    report = crm.run_tests(loaded, generate(loaded))
+    assert report.passed
+    assert not report.coverage.is_whole
+    assert "scores.p.from.1: from 1000000000.0" in map(str, report.coverage.uncovered)
+    assert "scores.p.from.0: from 1.5" not in map(str, report.coverage.uncovered)

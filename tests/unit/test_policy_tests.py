@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import ROOT
 
 import crmcore as crm
 from crmcore.cli import main
 from crmcore.workbench.testing import find_tests, load_tests, policy_under_test
+from crmcore.workbench.testing.documents import CaseNode, TestDocument
 
 POLICY = """\
 format = 1
@@ -235,6 +238,14 @@ def test_a_moment_is_needed_and_names_are_given_once() -> None:
     assert problems("expect = { sales = 0 }", head="") == [("missing_key", "case.0")]
     with pytest.raises(crm.TestFileError, match="duplicate_name"):
         crm.run_tests("classic", HEAD + 2 * case('expect = { class = "new" }'))
+
+
+def test_every_key_is_documented() -> None:
+    page = (ROOT / "docs/testing.md").read_text("utf-8")
+    for model, heading in ((TestDocument, "| key of the file"), (CaseNode, "| key of a case")):
+        rows = page.split(heading)[1].split("\n\n")[0].splitlines()[2:]
+        listed = [name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
+        assert listed == list(model.model_fields)
 
 
 # Where tests are found

@@ -143,6 +143,13 @@ def test_extending_needs_nothing_else() -> None:
     assert not VALIDATOR.is_valid({"name": "shop"})
 
 
+def test_attributes_are_tables_or_text() -> None:
+    table = in_plain(HEAD)
+    assert VALIDATOR.is_valid({**table, "attributes": {"city": "text"}})
+    assert VALIDATOR.is_valid({**table, "attributes": {"city": {"type": "text"}}})
+    assert not VALIDATOR.is_valid({**table, "attributes": {"city": "string"}})
+
+
 def test_a_score_is_of_one_kind() -> None:
     table = in_plain(HEAD)
     for score in ({"weights": {"a": 1}}, {"cell": ["a", "b"]}, {"scorer": "s"}):

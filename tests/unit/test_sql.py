@@ -86,6 +86,16 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "segment.first.0",
         "digits",
     ),
+    *(
+        ({"segment": {"first": [[text, "a"]], "otherwise": "b"}}, "segment.first.0", named)
+        for text, named in [
+            ("net_sales + 1 > 3", "net_sales + 1"),
+            ("divide(net_sales, sale_count, 0) is known", "a calculation, band or case"),
+            ("band(sale_count, 1: 2) in [2]", "band(sale_count, 1: 2)"),
+            ("net_sales between 1 and max_sale * 2", "max_sale * 2"),
+            ("not mean_sale > max_sale", "an exact ratio compared with more than a number"),
+        ]
+    ),
 ]
 
 

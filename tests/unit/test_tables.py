@@ -184,10 +184,10 @@ def test_every_problem_of_a_table_is_reported() -> None:
     bound, problems = table(*first, otherwise="@grad").bind(FIELDS, "class")
     assert bound is None
     assert {(problem.code, problem.path) for problem in problems} == {
-        ("duplicate_condition", "class.first.2"),
+        ("duplicate_condition", "class.first.2.0"),
         ("unknown_name", "class.otherwise"),
-        ("unknown_name", "class.first.1"),
-        ("type_mismatch", "class.first.3"),
+        ("unknown_name", "class.first.1.0"),
+        ("type_mismatch", "class.first.3.0"),
     }
     assert {problem.suggestion for problem in problems} == {None, "grade", "sale_count"}
 

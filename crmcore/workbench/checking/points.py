@@ -126,8 +126,8 @@ class _Graded:
             return
         shown = self.shown(self.block.plainest(places))
         if is_fact:
-            value = shown[0].customer[self.step.source] if shown else None
-            message = f"some values of {self.step.source}, such as {value}, have no {name}"
+            such = f", such as {shown[0].customer[self.step.source]}," if shown else ""
+            message = f"some values of {self.step.source}{such} have no {name}"
             yield PolicyFinding("lost", "note", self.path, message, (), shown)
             return
         values = self._source_values(lost)

@@ -17,14 +17,18 @@ from crmcore.analysis import (
 )
 from crmcore.columns import Mask
 from crmcore.conditions import Bound, evaluate
+from crmcore.errors import DataError
 from crmcore.evaluation import Evaluation
 
 __all__ = ["all_holding", "holding", "labelled_by", "shown_by", "shown_in", "unlabelled"]
 
 
 def shown_by(space: Space, customers: list[Customer]) -> tuple[Shown, ...]:
-    """Return customers with what the policy gives them."""
-    result = replay(space.policies[0], customers, space.scene)
+    """Return customers with what the policy gives them; nobody where it refuses one of them."""
+    try:
+        result = replay(space.policies[0], customers, space.scene)
+    except DataError:
+        return ()
     return tuple(Shown.of(result, row) for row in range(len(customers)))
 
 
@@ -38,7 +42,10 @@ def all_holding(table: TableRegions, boxes: Mapping[int, Box]) -> dict[int, tupl
     """Return for each row, with a box where it holds, a customer for whom it does."""
     if not boxes:
         return {}
-    there, result = first_of_each(table, list(boxes.values()))
+    try:
+        there, result = first_of_each(table, list(boxes.values()))
+    except DataError:
+        return {}
     rows, conditions = list(boxes), table.step.table.conditions
     found: dict[int, tuple[Shown, ...]] = {}
     for spot, place in enumerate(there):

@@ -17,13 +17,13 @@ from typing import Final
 import numpy as np
 
 from crmcore.analysis import Scene
-from crmcore.calendars import moments
+from crmcore.calendars import DAY_US, moments
 from crmcore.columns import Column, Ints, Mask
-from crmcore.conditions import Bound, BoundCompare, BoundField, BoundIn, FieldType
+from crmcore.conditions import Bound, BoundCompare, BoundField, BoundIn, BoundPair, FieldType
 from crmcore.conditions.literals import Edge
 from crmcore.evaluation.pipeline import given_moments
 from crmcore.policy import Policy
-from crmcore.scoring import BandStep, NestedStep
+from crmcore.scoring import BandStep, NestedStep, ScorerStep
 from crmcore.segments import TableStep
 from crmcore.timing import Timing
 from crmcore.workbench.testing.cases import Case
@@ -103,9 +103,11 @@ def grid_of(policy: Policy, cases: Sequence[Case]) -> Grid:
     has_room = _size(wider) <= _MOST_ROWS
     axes = wider if has_room else axes
     sizes = [len(axis) for axis in axes.values()]
-    whole = _size(axes) <= _MOST_ROWS
-    rows = _size(axes) if whole else _MOST_ROWS
-    if whole:
+    fits = _size(axes) <= _MOST_ROWS
+    # Only a host's scorer itself knows where its scores turn.
+    whole = fits and not any(isinstance(step, ScorerStep) for step in policy.steps)
+    rows = _size(axes) if fits else _MOST_ROWS
+    if fits:
         places: Sequence[Ints] = np.unravel_index(np.arange(rows), sizes)
     else:
         chance = np.random.default_rng(0)
@@ -211,6 +213,9 @@ def _named(
 ) -> Iterator[tuple[str, Edge]]:
     """Yield each field with each value that something in the policy may tell from another."""
     for step in policy.steps:
+        if isinstance(step, ScorerStep):
+            for name in step.needs:
+                yield from ((name, one) for one in _spread(policy.fields[name], timing))
         for bands in _plain_bands(step):
             for cut in cuts_of_bands(bands, timing):
                 yield from ((bands.source, _edge(cut.kind, one)) for one in beside(cut))
@@ -218,6 +223,20 @@ def _named(
             for condition in step.table.conditions:
                 for atom in atoms(condition):
                     yield from _of_atom(atom, links)
+
+
+def _spread(type_: FieldType, timing: Timing) -> Iterator[Edge]:
+    """Yield values small and large."""
+    sizes = [0, *(10**power for power in range(8))]
+    match type_.kind:
+        case "int" | "money" | "ratio":
+            yield from map(Fraction, sizes)
+        case "float":
+            yield from map(float, sizes)
+        case "date":
+            yield from (Fraction(int(timing.now.day[0]) - size) for size in sizes[:6])
+        case "instant":
+            yield from (Fraction(int(timing.now.at[0]) - size * DAY_US) for size in sizes[:6])
 
 
 def _plain_bands(step: object) -> Iterator[BandStep]:
@@ -230,12 +249,11 @@ def _plain_bands(step: object) -> Iterator[BandStep]:
 
 def _of_atom(atom: Bound, links: list[tuple[str, str]]) -> Iterator[tuple[str, Edge]]:
     for cut in cuts_of_atom(atom):
-        if cut.other is not None:
-            if cut.name is not None and isinstance(cut.other, BoundField):
-                links.append((cut.name, cut.other.name))
-        elif cut.name is not None:
+        if cut.other is None and cut.name is not None:
             yield from ((cut.name, _edge(cut.kind, one)) for one in beside(cut))
     match atom:
+        case BoundPair(left=BoundField(name=one), right=BoundField(name=other)):
+            links.append((one, other))
         case BoundCompare() if atom.op in ("==", "!=") and atom.edge is not None:
             yield from _around(atom.name, atom.type, atom.edge)
         case BoundIn() if isinstance(atom.item, BoundField):
@@ -264,7 +282,8 @@ def _link(
         if one in values and other in values:
             unit = _SECOND_US if policy.fields[one].kind == "instant" else 1
             both = {**values[one], **values[other]} or {Fraction(unit): None}
-            for edge in both:
+            numbers = [edge for edge in both if isinstance(edge, Fraction)]
+            ends = [min(numbers) - 2 * unit, max(numbers) + 2 * unit] if numbers else []
+            steps = (edge + step * unit for edge in numbers for step in (-1, 0, 1))
+            for edge in (*both, *steps, *ends):
                 values[one][edge] = values[other][edge] = None
-                if isinstance(edge, Fraction):
-                    values[one][edge + unit] = values[one][edge - unit] = None

@@ -53,6 +53,9 @@ class MutationReport:
         apart, none is decided otherwise.
     invalid
         How many changes gave no valid policy, or the same policy.
+    is_certain
+        Whether every combination of values was tried for those. Not so where there are too many,
+        or where a test looks at a calculated value.
 
     Examples
     --------
@@ -66,6 +69,7 @@ class MutationReport:
     unnoticed: tuple[Change, ...]
     equivalent: tuple[Change, ...]
     invalid: int
+    is_certain: bool
 
     @property
     def total(self) -> int:
@@ -78,6 +82,7 @@ class MutationReport:
             "noticed": self.noticed,
             "of": self.total,
             "invalid": self.invalid,
+            "certain": self.is_certain,
             "unnoticed": [_plain(change) for change in self.unnoticed],
             "equivalent": [_plain(change) for change in self.equivalent],
         }
@@ -142,11 +147,11 @@ def mutate_cases(policy: Policy, cases: Sequence[Case]) -> MutationReport:
             invalid += 1
         elif trial.is_noticed(mutant, changed):
             noticed += 1
-        elif mutant.of_facts or any(mask.any() for mask in trial.telling(changed)):
+        elif mutant.of_facts or trial.tells(changed):
             unnoticed.append(_change(mutant))
         else:
             equivalent.append(_change(mutant))
-    return MutationReport(noticed, tuple(unnoticed), tuple(equivalent), invalid)
+    return MutationReport(noticed, tuple(unnoticed), tuple(equivalent), invalid, trial.is_certain)
 
 
 def _change(mutant: Mutant) -> Change:

@@ -19,6 +19,7 @@ from crmcore.calendars import DAY_US
 from crmcore.columns import Column, Mask
 from crmcore.conditions import (
     Bound,
+    BoundBand,
     BoundBetween,
     BoundCase,
     BoundCompare,
@@ -36,7 +37,7 @@ from crmcore.workbench.testing.values import column_of
 
 __all__ = ["Found", "is_calculated", "probed"]
 
-_SETTINGS: Final = 3
+_SETTINGS: Final = 6
 _STEPS: Final = 64
 _NUMBERS: Final = ("int", "money", "ratio")
 _MOMENTS: Final = ("date", "instant")
@@ -103,14 +104,17 @@ def probed(
     today
         The day of the evaluation, in days since 1970-01-01.
     """
+    for value in _values(atom):
+        yield from _of_bands(value)
     types = {one.name: one.type for one in _fields_of(atom) if one.name not in given}
     for name, type_ in types.items():
         if type_.kind not in (*_NUMBERS, *_MOMENTS):
             continue
         others = {one: _pool(pools.get(one, ()), of, today) for one, of in types.items()}
-        for setting in range(_SETTINGS):
+        longest = max(map(len, others.values()))
+        for setting in range(min(_SETTINGS, longest)):
             held = {
-                one: pool[(setting + 1) % len(pool)]
+                one: pool[setting % len(pool)]
                 for one, pool in others.items()
                 if one != name and pool
             }
@@ -119,6 +123,16 @@ def probed(
             if ends:
                 yield from (Found(name, Fraction(one)) for one in ends)
                 yield from (Found(one, edge) for one, edge in held.items())
+
+
+def _of_bands(value: BoundValue) -> Iterator[Found]:
+    """Yield both neighbours of the edges of bands over a field, wherever they stand."""
+    if isinstance(value, BoundBand) and isinstance(value.value, BoundField):
+        for edge in value.edges:
+            if isinstance(edge, int | Fraction):
+                yield from (Found(value.value.name, Fraction(edge) + step) for step in (-1, 0))
+    for part in parts_of(value):
+        yield from _of_bands(part)
 
 
 def _pool(pool: Sequence[Edge], type_: FieldType, today: int) -> list[Edge]:

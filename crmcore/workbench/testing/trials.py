@@ -11,10 +11,13 @@ from crmcore.calendars import to_date
 from crmcore.columns import Mask
 from crmcore.errors import DataError, PolicyError
 from crmcore.policy import Policy, load_policy
+from crmcore.segments import TableStep
 from crmcore.workbench.testing.cases import Case
+from crmcore.workbench.testing.cuts import atoms
 from crmcore.workbench.testing.grid import Grid, grid_of
 from crmcore.workbench.testing.groups import Group, groups_of
 from crmcore.workbench.testing.mutants import Mutant, mutants_of
+from crmcore.workbench.testing.probing import is_calculated
 from crmcore.workbench.testing.running import passes
 from crmcore.workbench.testing.views import View, differing
 
@@ -29,13 +32,14 @@ class Trial:
     ----------
     policy
         The policy, unchanged.
-    groups
-        Its cases, ready to be evaluated.
+    cases, groups
+        Its cases, and the same ready to be evaluated.
     grid, views
         Customers of every kind, and what the policy makes of them.
     """
 
     policy: Policy
+    cases: tuple[Case, ...]
     groups: tuple[Group, ...]
     grid: Grid
     views: tuple[View, ...]
@@ -44,7 +48,20 @@ class Trial:
     def of(cls, policy: Policy, cases: Sequence[Case]) -> Trial:
         """Return the trial of a policy with cases that pass."""
         grid = grid_of(policy, cases)
-        return cls(policy, tuple(groups_of(policy, cases)), grid, tuple(grid.views(policy)))
+        groups = tuple(groups_of(policy, cases))
+        return cls(policy, tuple(cases), groups, grid, tuple(grid.views(policy)))
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether no customer is left who could tell what none of the grid tells."""
+        calculated = (
+            is_calculated(atom)
+            for step in self.policy.steps
+            if isinstance(step, TableStep)
+            for condition in step.table.conditions
+            for atom in atoms(condition)
+        )
+        return self.grid.is_whole and not any(calculated)
 
     def mutants(self) -> Iterator[tuple[Mutant, Policy | None]]:
         """Yield each mutant with its policy; ``None`` when that is refused, or the same."""
@@ -64,6 +81,16 @@ class Trial:
             for group in self.groups
             if group.orders is not None or not mutant.of_facts
         )
+
+    def tells(self, changed: Policy) -> bool:
+        """Tell whether any customer is decided otherwise, beside the changed edges too."""
+        if any(mask.any() for mask in self.telling(changed)):
+            return True
+        if changed.facts != self.policy.facts or changed.attributes != self.policy.attributes:
+            return False
+        grid = grid_of(changed, self.cases)
+        other = Trial(self.policy, self.cases, (), grid, tuple(grid.views(self.policy)))
+        return any(mask.any() for mask in other.telling(changed))
 
     def telling(self, changed: Policy) -> Iterator[Mask]:
         """Yield, for each moment of the grid, the customers who are decided otherwise."""
