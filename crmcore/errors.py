@@ -137,7 +137,8 @@ class Problem:
         text = ": ".join(part for part in parts if part)
         if self.span is not None and self.source is None:
             text += f" (at character {self.span[0] + 1})"
-        return text if self.given is None or is_given_seen else f"{text}; given {_shown(self.given)}"
+        is_told = self.given is not None and not is_given_seen
+        return f"{text}; given {_shown(self.given or '')}" if is_told else text
 
     def _where(self) -> str:
         if self.file is None:

@@ -117,7 +117,11 @@ class TableVerdicts:
     def both(self, first: int, second: int) -> Box | None:
         """Return where two rows hold, ``None`` when that is nowhere; raises `OutOfStepsError`."""
         one, other = (self.table.rows[at].holds for at in (first, second))
-        return self._outside(intersection(one, other), self.table.impossible)
+        for box in intersection(one, other):
+            found = self._left_of(box, len(self.table.impossible))
+            if found is not None:
+                return found
+        return None
 
     def same(self, first: int, second: int) -> bool:
         """Whether two rows hold for the same customers; raises `OutOfStepsError`."""
@@ -144,13 +148,8 @@ class TableVerdicts:
             found = mine.region("not_true" if conjoined else "true")
             for other in others:
                 found = intersection(found, other.region("true" if conjoined else "not_true"))
-            if all(self._is_taken(box, low) for box in found):
+            if all(self._left_of(box, low) is None for box in found):
                 yield own
-
-    def _is_taken(self, box: Box, before: int) -> bool:
-        """Whether the first boxes hold all of a box."""
-        covers = [self._boxes[at] for at in self._meeting(box, before).tolist()]
-        return Search(self.steps).outside(box, covers) is None
 
     def idle_blocks(self) -> list[int]:
         """Return the blocks (their places) on which no label depends, although rows name them.
@@ -259,6 +258,11 @@ class TableVerdicts:
         for at in rows:
             covers += (*self.table.rows[at].holds, *self.table.rows[at].unknown)
         return all(search.outside(box, covers) is None for box in region)
+
+    def _left_of(self, box: Box, before: int) -> Box | None:
+        """Return what of a box the first boxes leave."""
+        covers = [self._boxes[at] for at in self._meeting(box, before).tolist()]
+        return Search(self.steps).outside(box, covers)
 
     def _outside(self, region: Region, covers: Sequence[Box]) -> Box | None:
         search = Search(self.steps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -63,6 +64,8 @@ def _guarded(argv: Sequence[str] | None) -> int:
     except (UsageError, MissingExtraError) as error:
         return _refuse(str(error), USAGE)
     except PolicyError as error:
+        if getattr(arguments, "format", None) == "json":
+            print(_as_json(error))
         return _refuse(str(error), POLICY)
     except DataError as error:
         return _refuse(_of_data(error), DATA)
@@ -98,6 +101,12 @@ def _run(arguments: argparse.Namespace) -> int:
         case _:
             from crmcore.cli.documents import schema as command
     return command(arguments)
+
+
+def _as_json(error: PolicyError) -> str:
+    """Return a refusal as data, for tools that read the output."""
+    found = {"refused": error.subject, "problems": [one.to_dict() for one in error.problems]}
+    return json.dumps(found, indent=2, ensure_ascii=False)
 
 
 def _of_data(error: DataError) -> str:

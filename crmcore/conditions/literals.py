@@ -17,10 +17,8 @@ from crmcore.conditions.types import FieldType, a_field
 
 __all__ = [
     "Edge",
-    "FieldType",
     "RefusedLiteralError",
     "Suggestions",
-    "a_field",
     "convert",
     "nearest",
 ]

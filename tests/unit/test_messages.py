@@ -6,9 +6,11 @@ import json
 import pickle
 import unicodedata
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from crmcore.cli.program import main
 from crmcore.errors import PolicyError, Problem
 
 LINE = 'first = [["sale_cout > 3", "regular"]]'
@@ -172,6 +174,23 @@ def test_as_data() -> None:
     }
     assert replace(PROBLEM, source="x" * 1_000).to_dict()["source"] == "x" * 1_000
     assert replace(PROBLEM, source="x" * 1_001).to_dict()["source"] is None
+
+
+def test_the_command_line_writes_a_refusal_as_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "shop.toml"
+    path.write_text('extends = "classic"\nzone = "Mars/Base"\n')
+    assert main(["check", str(path), "--format", "json"]) == 3
+    told = capsys.readouterr()
+    data = json.loads(told.out)
+    assert data["refused"] == "policy"
+    assert [(one["path"], one["line"], one["column"]) for one in data["problems"]] == [
+        ("zone", 2, 8)
+    ]
+    assert f"{path}:2:8: zone: " in told.err
+    assert main(["check", str(path)]) == 3
+    assert capsys.readouterr().out == ""
 
 
 def test_only_the_first_twenty_of_many_are_told() -> None:
