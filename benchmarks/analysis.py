@@ -36,7 +36,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     before = calibrate()
-    print("| list | rows | overlaps | masked | analysis, processor ms | whole check, processor ms |")
+    print(
+        "| list | rows | overlaps | masked | analysis, processor ms | whole check, processor ms |"
+    )
     print("|---|--:|--:|--:|--:|--:|")
     for size, (kind, make) in itertools.product(SIZES, KINDS.items()):
         policy = policy_of(make(size))

@@ -356,18 +356,17 @@ def conditions(draw: st.DrawFn) -> tree.Condition:
 
 
 @st.composite
-def focused(draw: st.DrawFn) -> tree.Condition:
-    """One expression of one form over fields, against a literal: what a single node does."""
-    if draw(st.integers(0, 3)) == 0:
-        return draw(SIMPLE)
-    kind, form = draw(st.sampled_from([(kind, form) for kind in FORMS for form in FORMS[kind]]))
+def focused(draw: st.DrawFn, *forms: str) -> tree.Condition:
+    """One expression of one of these forms over fields, against a literal: what one node does."""
+    kinds = [(kind, form) for kind in BESIDE for form in FORMS[kind] if form in forms]
+    kind, form = draw(st.sampled_from(kinds))
     op = draw(EQUALITY if kind in ("bool", "text") else ALL_OPS)
     literal = draw(BESIDE[kind])
     return tree.Comparison(op=op, left=made(draw, kind, form, 0), right=literal)
 
 
 CONDITIONS: Conditions = conditions()
-FOCUSED: Conditions = focused()
+FOCUSED: Conditions = focused("+", "-", "*", "divide", "days", "shift", "band", "case")
 
 
 # --- customers ---------------------------------------------------------------------------------

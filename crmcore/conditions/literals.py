@@ -111,7 +111,7 @@ class Suggestions:
             self._left = 0
             return None
         self._left -= cost
-        return nearest(name, candidates)
+        return nearest(name, candidates) if candidates else None
 
 
 def _of_like_length(name: str, known: Iterable[str]) -> list[str]:

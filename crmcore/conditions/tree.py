@@ -303,6 +303,7 @@ OPERANDS: Final = (FieldRef, *LITERALS, Arithmetic, Divide, DaysBetween, Shift, 
 for _model in (*CONDITIONS, *OPERANDS):
     _model.model_rebuild()
 
+_LEAVES: Final = frozenset([FieldRef, *LITERALS])
 _AnyNode = TypeVar("_AnyNode", bound=Node)
 
 
@@ -353,6 +354,8 @@ def walk(condition: Condition | Operand) -> Iterator[tuple[Condition | Operand, 
 
 
 def _children(node: Condition | Operand) -> tuple[Condition | Operand, ...]:
+    if type(node) in _LEAVES:  # most nodes are: faster than to try all the others first
+        return ()
     match node:
         case Comparison() | Arithmetic():
             return (node.left, node.right)

@@ -55,7 +55,8 @@ def _placed(problem: Problem, known: Sequence[_Places]) -> Problem:
             found = places.placed(problem, path)
             if found is not None:
                 return found
-    return replace(problem, file=known[0].text.name) if known else problem
+    name = known[0].text.name if known else None
+    return problem if name is None else replace(problem, file=name)
 
 
 class _Places:
@@ -82,7 +83,7 @@ class _Places:
 
     def placed(self, problem: Problem, path: str) -> Problem | None:
         """Return a problem with the place of a path, if the text has that path."""
-        node = _node(self._root, path.split("."))
+        node = self._root and _node(self._root, path.split("."))
         span = None if node is None else _meant(node, problem, path)
         if span is None:
             return None

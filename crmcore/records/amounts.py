@@ -245,7 +245,8 @@ def _term(numbers: Sequence[Number], factor: Decimal) -> Number:
 
 
 def _times(one: Whole, other: Whole | int) -> Whole:
-    if _reach(one) * _reach(other) > _LARGEST:
+    # At least 1: zeros times a number of more than 64 bits do not fit either.
+    if max(_reach(one), 1) * _reach(other) > _LARGEST:
         one = one.astype(np.object_)
     return cast("Whole", one * other)
 

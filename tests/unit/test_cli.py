@@ -557,7 +557,7 @@ def test_explain_says_why(run: Run, orders: Path) -> None:
 def test_explain_as_data(run: Run, orders: Path) -> None:
     status, out, _ = run("explain", orders, *CLASSIC, "--customer", "C-1", "--format", "json")
     assert status == 0
-    assert json.loads(out)["facts"]["sale_count"] == 5
+    assert json.loads(out)["facts"]["sale_count"] == {"value": 5, "unit": "count"}
 
 
 def test_ids_are_text_or_whole_numbers(run: Run, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crmcore.errors import DataError
@@ -325,6 +325,7 @@ PRICE = st.decimals(-10, 10, places=4) | st.decimals(allow_nan=False, allow_infi
     st.lists(st.tuples(PRICE, st.integers(-(2**63), 2**63 - 1)), min_size=1, max_size=5),
     st.sampled_from(["half_even", "half_up", "down", "refuse"]),
 )
+@example([(Decimal("9.99999292801E-11"), 0)], "half_even")
 def test_formulas_equal_fractions(rows: list[tuple[Decimal, int]], rounding: str) -> None:
     rule = {"formula": "Price * Qty + 0.125 * Qty", "rounding": rounding}
     rows = [(price, quantity) for price, quantity in rows if abs(price.adjusted()) < 50]
