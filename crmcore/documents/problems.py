@@ -85,7 +85,10 @@ def problems_of(
         What was validated: with it places lead through what is there only.
     """
     errors = error.errors(include_url=False)
-    inner = {details["loc"][:depth] for details in errors for depth in range(len(details["loc"]))}
+    # Only where something is too short is it asked what is inside of what.
+    locations = [details["loc"] for details in errors]
+    is_short = any(details["type"] == "too_short" for details in errors)
+    inner = {loc[:depth] for loc in locations for depth in range(len(loc))} if is_short else set()
     teller = _Teller(kind, suggestions or Suggestions(), table)
     return [
         teller.tell(details)
@@ -189,7 +192,9 @@ class _Teller:
     def _unknown_key(self, details: ErrorDetails, path: str) -> Problem:
         parent, key = details["loc"][:-1], details["loc"][-1]
         if parent not in self.keys:
-            self.keys[parent] = self.kind.keys_at(parent), self.kind.keys_near(parent)
+            allowed = self.kind.keys_at(parent)
+            is_tagged = parent[-1:] and parent[-1] in self.kind.tags
+            self.keys[parent] = allowed, self.kind.keys_near(parent) if is_tagged else allowed
         allowed, near = self.keys[parent]
         meant = self.kind.meant.get(str(key))
         if meant not in near:
