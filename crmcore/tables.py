@@ -29,9 +29,9 @@ from crmcore.conditions import (
     names,
     to_text,
 )
-from crmcore.conditions.blocks import Block, blocks
-from crmcore.conditions.domains import checked_fields, refuse_outside
-from crmcore.conditions.evaluation import truth_of
+from crmcore.conditions.evaluators.blocks import Block, blocks
+from crmcore.conditions.evaluators.domains import checked_fields, refuse_outside
+from crmcore.conditions.evaluators.evaluation import truth_of
 from crmcore.errors import DataError, Problem
 
 __all__ = ["MISSING", "OTHERWISE", "BoundTable", "FirstMatch"]

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from crmcore.calendars import day_number, instant_us, zone
 from crmcore.columns import Column, Value
-from crmcore.conditions import Bound, FieldType, bind, tree
+from crmcore.conditions import Bound, FieldType, bind
+from crmcore.conditions.language import tree
 
 TIERS = ("bronze", "silver", "gold")
 CITIES = ("ß", "ss", "e\u0301", "\u00e9", "")

@@ -6,8 +6,19 @@ for all rows at once and `explain` for one.
 
 from __future__ import annotations
 
-from crmcore.conditions.binding import GIVEN, bind
-from crmcore.conditions.bound import (
+from crmcore.conditions.evaluators.change import FieldChange, smallest_change
+from crmcore.conditions.evaluators.compiled import compiled
+from crmcore.conditions.evaluators.evaluation import evaluate
+from crmcore.conditions.evaluators.explanation import ConditionTrace, Seen, Threshold, explain
+from crmcore.conditions.evaluators.truth import Truth
+from crmcore.conditions.language.parser import parse
+from crmcore.conditions.language.printer import to_text
+from crmcore.conditions.language.tokens import ConditionSyntaxError
+from crmcore.conditions.language.tree import KEYWORDS, Condition, names
+from crmcore.conditions.language.written import ConditionField
+from crmcore.conditions.rule import Rule, compile_condition
+from crmcore.conditions.typed.binding import GIVEN, bind
+from crmcore.conditions.typed.bound import (
     Bound,
     BoundBand,
     BoundBetween,
@@ -31,19 +42,8 @@ from crmcore.conditions.bound import (
     parts_of,
     thresholds,
 )
-from crmcore.conditions.change import FieldChange, smallest_change
-from crmcore.conditions.compiled import compiled
-from crmcore.conditions.evaluation import evaluate
-from crmcore.conditions.explanation import ConditionTrace, Seen, Threshold, explain
-from crmcore.conditions.literals import Suggestions, nearest
-from crmcore.conditions.parser import parse
-from crmcore.conditions.printer import to_text
-from crmcore.conditions.rule import Rule, compile_condition
-from crmcore.conditions.tokens import ConditionSyntaxError
-from crmcore.conditions.tree import KEYWORDS, Condition, names
-from crmcore.conditions.truth import Truth
-from crmcore.conditions.types import FieldType, a_field
-from crmcore.conditions.written import ConditionField
+from crmcore.conditions.typed.literals import Suggestions, nearest
+from crmcore.conditions.typed.types import FieldType, a_field
 
 __all__ = [
     "GIVEN",

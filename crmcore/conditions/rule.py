@@ -7,15 +7,15 @@ from dataclasses import replace
 
 from crmcore.calendars import Zone
 from crmcore.columns import Column, Value
-from crmcore.conditions.binding import bind
-from crmcore.conditions.bound import Bound
-from crmcore.conditions.compiled import no_such_field, test_of
-from crmcore.conditions.evaluation import evaluate
-from crmcore.conditions.explanation import ConditionTrace, explain
-from crmcore.conditions.parser import parse
-from crmcore.conditions.tokens import ConditionSyntaxError
-from crmcore.conditions.truth import Truth
-from crmcore.conditions.types import FieldType
+from crmcore.conditions.evaluators.compiled import no_such_field, test_of
+from crmcore.conditions.evaluators.evaluation import evaluate
+from crmcore.conditions.evaluators.explanation import ConditionTrace, explain
+from crmcore.conditions.evaluators.truth import Truth
+from crmcore.conditions.language.parser import parse
+from crmcore.conditions.language.tokens import ConditionSyntaxError
+from crmcore.conditions.typed.binding import bind
+from crmcore.conditions.typed.bound import Bound
+from crmcore.conditions.typed.types import FieldType
 from crmcore.errors import PolicyError, Problem
 
 __all__ = ["Rule", "compile_condition"]

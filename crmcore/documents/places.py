@@ -40,6 +40,8 @@ def placed(problems: Iterable[Problem], texts: Sequence[Text]) -> list[Problem]:
         3 | fact = 'b'
           |        ^^^
     """
+    if not any(text.text or text.name for text in texts):
+        return list(problems)  # a mapping has no places
     known = [_Places(text) for text in texts]
     found = [one if one.line or one.file else _placed(one, known) for one in problems]
     order = {text.name: at for at, text in reversed(list(enumerate(texts)))}

@@ -20,7 +20,7 @@ from crmcore.conditions import (
     smallest_change,
     thresholds,
 )
-from crmcore.conditions.bound import leaves_of, values_of
+from crmcore.conditions.typed.bound import leaves_of, values_of
 from crmcore.errors import DataError
 from crmcore.evaluation.pipeline import decide, given_moments
 from crmcore.policy import Policy

@@ -45,7 +45,7 @@ class Gaps:
     def explain(self, problem: Problem) -> bool:
         """Whether a problem may do no more than follow from what is missing."""
         path = problem.path
-        if any(upper in self.paths for upper in upwards(path)):
+        if not self.paths.isdisjoint(upwards(path) if self.paths else ()):
             return True
         match problem.code:
             case "unknown_name":

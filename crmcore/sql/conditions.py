@@ -16,7 +16,7 @@ from crmcore.conditions import (
     BoundTerms,
     BoundValue,
 )
-from crmcore.conditions.tree import ComparisonOp
+from crmcore.conditions.language.tree import ComparisonOp
 from crmcore.sql import nodes
 from crmcore.sql.facts import divisor_of
 from crmcore.sql.inputs import Inputs

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from crmcore.conditions.tree import ComparisonOp
+from crmcore.conditions.language.tree import ComparisonOp
 
 if TYPE_CHECKING:
     from sqlglot import exp

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from crmcore.conditions import Condition, ConditionSyntaxError, parse, to_text, tree
-from crmcore.conditions.tree import Operand
+from crmcore.conditions.language.tree import Operand
 
 CONDITIONS: TypeAdapter[Condition] = TypeAdapter(Condition)
 NAMES = (

@@ -32,7 +32,7 @@ from crmcore.conditions import (
     to_text,
     tree,
 )
-from crmcore.conditions.domains import checked_fields
+from crmcore.conditions.evaluators.domains import checked_fields
 from crmcore.tables import FirstMatch
 
 ANY_LITERAL = st.one_of(*LITERALS.values()) | st.text(max_size=6).map(text)

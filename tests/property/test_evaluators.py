@@ -41,22 +41,17 @@ from crmcore.conditions import (
     BoundTerms,
     BoundValue,
     Truth,
-    blocks,
-    calculated,
     compiled,
     evaluate,
-    exact,
     explain,
     names,
-    operands,
     parts_of,
     to_text,
-    tree,
 )
-from crmcore.conditions import (
-    bound as typed,
-)
-from crmcore.conditions.domains import checked_fields
+from crmcore.conditions.evaluators import blocks, calculated, exact, operands
+from crmcore.conditions.evaluators.domains import checked_fields
+from crmcore.conditions.language import tree
+from crmcore.conditions.typed import bound as typed
 from crmcore.errors import DataError
 
 EXAMPLES = {"quick": 200, "ci": 1_500, "record": 100_000}
@@ -199,43 +194,43 @@ Strategy = st.SearchStrategy[tree.Condition]
 DEFECTS: dict[str, tuple[Strategy, str, Any]] = {
     "what is not known is true": (
         SIMPLE,
-        "crmcore.conditions.evaluation.where_known",
+        "crmcore.conditions.evaluators.evaluation.where_known",
         unknown_is_true,
     ),
     "or needs both known": (
         CONDITIONS,
-        "crmcore.conditions.evaluation.either",
+        "crmcore.conditions.evaluators.evaluation.either",
         or_of_known_only,
     ),
     "whole parts decide alone": (
         SIMPLE,
-        "crmcore.conditions.evaluation.compare",
+        "crmcore.conditions.evaluators.evaluation.compare",
         lambda op, left, right: exact.COMPARE[op](
             left.numerator // left.divisor, right.numerator // right.divisor
         ),
     ),
     "a quotient is rounded": (
         focused("divide"),
-        "crmcore.conditions.exact.quotient",
+        "crmcore.conditions.evaluators.exact.quotient",
         lambda left, right: exact.Exact(
             QUOTIENT(left, right).numerator // QUOTIENT(left, right).divisor
         ),
     ),
     "a negative divisor keeps its sign": (
         focused("divide"),
-        "crmcore.conditions.exact.quotient",
+        "crmcore.conditions.evaluators.exact.quotient",
         lambda left, right: exact.Exact(
             left.numerator * right.divisor, left.divisor * abs(right.numerator)
         ),
     ),
     "days of UTC": (
         focused("days", "shift"),
-        "crmcore.conditions.operands._days",
+        "crmcore.conditions.evaluators.operands._days",
         lambda column, zone: LOCAL(column if column.kind == "date" else utc_days(column), zone),
     ),
     "months without clamping": (
         focused("shift"),
-        "crmcore.conditions.operands.day_in_month",
+        "crmcore.conditions.evaluators.operands.day_in_month",
         lambda months, offsets: operands.month_starts(months) + offsets,
     ),
     "an infinite float is known": (
@@ -245,22 +240,22 @@ DEFECTS: dict[str, tuple[Strategy, str, Any]] = {
     ),
     "a value that is not known gives way to the next": (
         focused("case"),
-        "crmcore.conditions.operands._chosen",
+        "crmcore.conditions.evaluators.operands._chosen",
         lambda type_, first, value, other: CHOSEN(type_, first & value.is_known(), value, other),
     ),
     "one customer: or after Boole": (
         CONDITIONS,
-        "crmcore.conditions.compiled._either",
+        "crmcore.conditions.evaluators.compiled._either",
         lambda first, second: lambda row: bool(first(row)) or bool(second(row)),
     ),
     "one customer: NaN is a number": (
         SIMPLE,
-        "crmcore.conditions.given._is_nan",
+        "crmcore.conditions.evaluators.given._is_nan",
         lambda value: False,
     ),
     "one customer: a month too far": (
         focused("shift"),
-        "crmcore.conditions.calculated._months_later",
+        "crmcore.conditions.evaluators.calculated._months_later",
         lambda day, count: MONTHS(day, count + 1),
     ),
 }

@@ -17,7 +17,7 @@ import crmcore as crm
 from crmcore.calendars import zone
 from crmcore.columns import Column
 from crmcore.conditions import FieldType, Rule, compile_condition
-from crmcore.conditions.bound import COMPARE
+from crmcore.conditions.typed.bound import COMPARE
 from crmcore.errors import DataError, PolicyError
 
 TIERS = ("bronze", "silver", "gold")

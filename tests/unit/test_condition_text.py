@@ -7,7 +7,8 @@ import pickle
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from crmcore.conditions import ConditionField, ConditionSyntaxError, names, parse, to_text, tree
+from crmcore.conditions import ConditionField, ConditionSyntaxError, names, parse, to_text
+from crmcore.conditions.language import tree
 
 
 class Rule(BaseModel):

@@ -24,8 +24,8 @@ from crmcore.conditions import (
     parse,
     thresholds,
     to_text,
-    tree,
 )
+from crmcore.conditions.language import tree
 from crmcore.errors import DataError
 
 TIERS = ("bronze", "silver", "gold")

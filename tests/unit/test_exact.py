@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from crmcore.columns import Column
-from crmcore.conditions import FieldType, bind, blocks, evaluate, parse
-from crmcore.conditions.bound import COMPARE
-from crmcore.conditions.exact import Exact, compare, difference, product, quotient, total
+from crmcore.conditions import FieldType, bind, evaluate, parse
+from crmcore.conditions.evaluators import blocks
+from crmcore.conditions.evaluators.exact import Exact, compare, difference, product, quotient, total
+from crmcore.conditions.typed.bound import COMPARE
 from crmcore.tables import FirstMatch
 
 TOP = 2**63 - 1

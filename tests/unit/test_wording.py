@@ -161,7 +161,10 @@ def test_every_usual_fact_has_a_name() -> None:
         ({"de": "Gold"}, "de: a table is expected; given 'Gold'"),
         ("[de.staff\nresult = 1", r"1 problem in the catalogue\nline 1, column 10: .*toml_syntax"),
         ('{"de": {}, "de": {}}', "duplicate_key"),
-        ('[de.staff]\n\nreslut = "x"', r"line 3, column 1: de\.staff\.reslut: there is no such message"),
+        (
+            '[de.staff]\n\nreslut = "x"',
+            r"line 3, column 1: de\.staff\.reslut: there is no such message",
+        ),
         ({"de": {"staff": {"result": None}}}, "leave out a key"),
     ],
 )

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from pydantic import ValidationError
 
 from crmcore.conditions import FieldType, Suggestions
-from crmcore.conditions.literals import Edge, RefusedLiteralError
+from crmcore.conditions.typed.literals import Edge, RefusedLiteralError
 from crmcore.documents import Text, placed, problems_of, read, read_file, read_text, written
 from crmcore.errors import Problem
 from crmcore.policy import Policy, load_policy

@@ -29,8 +29,8 @@ from crmcore.conditions import (
     BoundValue,
     FieldType,
 )
-from crmcore.conditions.evaluation import operand
-from crmcore.conditions.exact import Exact, compare, difference, exact_of
+from crmcore.conditions.evaluators.evaluation import operand
+from crmcore.conditions.evaluators.exact import Exact, compare, difference, exact_of
 from crmcore.scoring import BandStep
 from crmcore.timing import Timing
 from crmcore.workbench.testing.values import as_text

@@ -20,7 +20,7 @@ from crmcore.analysis import Scene
 from crmcore.calendars import DAY_US, moments
 from crmcore.columns import Column, Ints, Mask
 from crmcore.conditions import Bound, BoundCompare, BoundField, BoundIn, BoundPair, FieldType
-from crmcore.conditions.literals import Edge
+from crmcore.conditions.typed.literals import Edge
 from crmcore.evaluation.pipeline import given_moments
 from crmcore.policy import Policy
 from crmcore.scoring import BandStep, NestedStep, ScorerStep

@@ -14,7 +14,7 @@ from crmcore.analysis.axes import WHOLE
 from crmcore.analysis.relations import Relations
 from crmcore.columns import Ints
 from crmcore.conditions import FieldType
-from crmcore.conditions.literals import Edge
+from crmcore.conditions.typed.literals import Edge
 from crmcore.policy import Policy
 from crmcore.workbench.testing.values import raw_of
 

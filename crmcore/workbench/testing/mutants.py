@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from crmcore.calendars import Span, day_number, parse_span, shift_days
 from crmcore.conditions import Condition, ConditionField, FieldType, parse, to_text
-from crmcore.conditions.tree import Not
+from crmcore.conditions.language.tree import Not
 from crmcore.documents import Plain, Table
 from crmcore.policy import Policy
 from crmcore.policy.printing import inline

@@ -32,7 +32,7 @@ from crmcore.conditions import (
     evaluate,
     parts_of,
 )
-from crmcore.conditions.literals import Edge
+from crmcore.conditions.typed.literals import Edge
 from crmcore.workbench.testing.values import column_of
 
 __all__ = ["Found", "is_calculated", "probed"]

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from crmcore.conditions import FieldType
-from crmcore.conditions.tree import (
+from crmcore.conditions.language.tree import (
     And,
     Arithmetic,
     Band,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from crmcore.columns import Value
-from crmcore.conditions.literals import Edge
+from crmcore.conditions.typed.literals import Edge
 from crmcore.documents import Text, is_text, read
 from crmcore.errors import DataError
 from crmcore.evaluation import Evaluation, Explanation

@@ -13,14 +13,14 @@ from crmcore.analysis import Axis, Cell, Raw
 from crmcore.calendars import Zone, to_datetime
 from crmcore.columns import Column, Ints, Value
 from crmcore.conditions import FieldType
-from crmcore.conditions.literals import Edge, RefusedLiteralError, convert
-from crmcore.conditions.tree import (
+from crmcore.conditions.language.tree import (
     BoolValue,
     DecimalValue,
     IntegerValue,
     LiteralValue,
     TextValue,
 )
+from crmcore.conditions.typed.literals import Edge, RefusedLiteralError, convert
 from crmcore.documents import Plain
 from crmcore.errors import DataError
 from crmcore.records.instants import read_instants

@@ -11,8 +11,11 @@ from typing import Final, Literal
 
 from crmcore.calendars import Zone
 from crmcore.columns import Kind, Value
-from crmcore.conditions import arithmetic, tree
-from crmcore.conditions.bound import (
+from crmcore.conditions.language import tree
+from crmcore.conditions.language.printer import to_text
+from crmcore.conditions.language.tree import Condition, LiteralValue, Operand
+from crmcore.conditions.typed import arithmetic
+from crmcore.conditions.typed.bound import (
     Bound,
     BoundBand,
     BoundCase,
@@ -26,10 +29,8 @@ from crmcore.conditions.bound import (
     BoundValue,
     fields_of,
 )
-from crmcore.conditions.lookup import Lookup
-from crmcore.conditions.printer import to_text
-from crmcore.conditions.tree import Condition, LiteralValue, Operand
-from crmcore.conditions.types import FieldType
+from crmcore.conditions.typed.lookup import Lookup
+from crmcore.conditions.typed.types import FieldType
 
 __all__ = ["Values", "is_open"]
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crmcore.columns import Column, Ints, Mask
-from crmcore.conditions.bound import COMPARE
-from crmcore.conditions.tree import ComparisonOp
+from crmcore.conditions.language.tree import ComparisonOp
+from crmcore.conditions.typed.bound import COMPARE
 
 __all__ = ["Exact", "compare", "difference", "exact_of", "product", "quotient", "total"]
 

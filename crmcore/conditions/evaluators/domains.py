@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from crmcore.columns import Column, Mask
-from crmcore.conditions.bound import (
+from crmcore.conditions.typed.bound import (
     Bound,
     BoundBetween,
     BoundCase,
@@ -23,7 +23,7 @@ from crmcore.conditions.bound import (
     BoundValue,
     parts_of,
 )
-from crmcore.conditions.types import FieldType
+from crmcore.conditions.typed.types import FieldType
 from crmcore.errors import DataError
 
 __all__ = ["OUTSIDE", "checked_fields", "is_held", "refuse_outside"]

@@ -20,9 +20,10 @@ import numpy as np
 
 from crmcore.calendars.moments import day_number, instant_us
 from crmcore.columns import Column, Ints, Mask, Value
-from crmcore.conditions.binding import GIVEN
-from crmcore.conditions.blocks import Block
-from crmcore.conditions.bound import (
+from crmcore.conditions.evaluators.blocks import Block
+from crmcore.conditions.evaluators.evaluation import evaluate, operand
+from crmcore.conditions.typed.binding import GIVEN
+from crmcore.conditions.typed.bound import (
     Bound,
     BoundField,
     BoundPair,
@@ -33,9 +34,8 @@ from crmcore.conditions.bound import (
     thresholds,
     values_of,
 )
-from crmcore.conditions.evaluation import evaluate, operand
-from crmcore.conditions.expressions import alike
-from crmcore.conditions.types import FieldType
+from crmcore.conditions.typed.expressions import alike
+from crmcore.conditions.typed.types import FieldType
 
 __all__ = ["FieldChange", "smallest_change"]
 

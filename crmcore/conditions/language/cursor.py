@@ -7,9 +7,9 @@ import re
 from decimal import Decimal
 from typing import Final, NoReturn, TypeVar
 
-from crmcore.conditions import tree
-from crmcore.conditions.tokens import ConditionSyntaxError, Token, tokens_of
-from crmcore.conditions.tree import LiteralValue, placed
+from crmcore.conditions.language import tree
+from crmcore.conditions.language.tokens import ConditionSyntaxError, Token, tokens_of
+from crmcore.conditions.language.tree import LiteralValue, placed
 
 __all__ = ["TOO_DEEP", "Cursor"]
 

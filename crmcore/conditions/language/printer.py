@@ -6,8 +6,8 @@ import json
 import re
 from typing import Final
 
-from crmcore.conditions import tree
-from crmcore.conditions.tree import Condition, Operand
+from crmcore.conditions.language import tree
+from crmcore.conditions.language.tree import Condition, Operand
 
 __all__ = ["operand_text", "to_text"]
 

@@ -29,11 +29,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Literal, NoReturn, TypeAlias, cast
 
-from crmcore.conditions import tree
-from crmcore.conditions.cursor import TOO_DEEP, Cursor
-from crmcore.conditions.literals import nearest
-from crmcore.conditions.tokens import COMPARISONS, ConditionSyntaxError, Token
-from crmcore.conditions.tree import Condition, LiteralValue, Operand
+from crmcore.conditions.language import tree
+from crmcore.conditions.language.cursor import TOO_DEEP, Cursor
+from crmcore.conditions.language.tokens import COMPARISONS, ConditionSyntaxError, Token
+from crmcore.conditions.language.tree import Condition, LiteralValue, Operand
+from crmcore.conditions.typed.literals import nearest
 
 __all__ = ["parse"]
 

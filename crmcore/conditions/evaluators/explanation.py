@@ -12,8 +12,10 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from crmcore.columns import Column, Value
-from crmcore.conditions.blocks import Block
-from crmcore.conditions.bound import (
+from crmcore.conditions.evaluators.blocks import Block
+from crmcore.conditions.evaluators.evaluation import combine, operand, truth_of
+from crmcore.conditions.evaluators.truth import Truth, opposite
+from crmcore.conditions.typed.bound import (
     Bound,
     BoundBetween,
     BoundCompare,
@@ -28,9 +30,7 @@ from crmcore.conditions.bound import (
     subject_of,
     values_of,
 )
-from crmcore.conditions.evaluation import combine, operand, truth_of
-from crmcore.conditions.truth import Truth, opposite
-from crmcore.conditions.types import FieldType
+from crmcore.conditions.typed.types import FieldType
 
 __all__ = ["ConditionTrace", "Seen", "Threshold", "explain"]
 

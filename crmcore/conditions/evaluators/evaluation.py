@@ -16,8 +16,12 @@ from typing import Final, cast
 import numpy as np
 
 from crmcore.columns import Column, Mask
-from crmcore.conditions.blocks import blocks
-from crmcore.conditions.bound import (
+from crmcore.conditions.evaluators.blocks import blocks
+from crmcore.conditions.evaluators.domains import checked_fields, refuse_outside
+from crmcore.conditions.evaluators.exact import Exact, compare, exact_of
+from crmcore.conditions.evaluators.operands import all_known, column_of, labels_as, value_of
+from crmcore.conditions.evaluators.truth import Truth, both, either, opposite, where_known
+from crmcore.conditions.typed.bound import (
     COMPARE,
     Bound,
     BoundBetween,
@@ -30,10 +34,6 @@ from crmcore.conditions.bound import (
     BoundTerms,
     BoundValue,
 )
-from crmcore.conditions.domains import checked_fields, refuse_outside
-from crmcore.conditions.exact import Exact, compare, exact_of
-from crmcore.conditions.operands import all_known, column_of, labels_as, value_of
-from crmcore.conditions.truth import Truth, both, either, opposite, where_known
 
 __all__ = ["combine", "evaluate", "operand", "truth_of"]
 

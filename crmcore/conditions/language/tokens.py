@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final, NamedTuple, NoReturn
 
-from crmcore.conditions import tree
+from crmcore.conditions.language import tree
 from crmcore.errors import CrmcoreError
 
 __all__ = ["COMPARISONS", "MAX_TEXT", "ConditionSyntaxError", "Token", "tokens_of"]
@@ -78,10 +78,11 @@ class ConditionSyntaxError(CrmcoreError, ValueError):
     Examples
     --------
     >>> from crmcore.conditions import parse
-    >>> parse("sale_count = 3")
-    Traceback (most recent call last):
-        ...
-    crmcore.conditions.tokens.ConditionSyntaxError: one '=' compares nothing: write '==' (at 11)
+    >>> try:
+    ...     parse("sale_count = 3")
+    ... except ConditionSyntaxError as error:
+    ...     print(error)
+    one '=' compares nothing: write '==' (at 11)
     """
 
     def __init__(self, message: str, position: int, end: int) -> None:

@@ -21,7 +21,9 @@ import numpy as np
 
 from crmcore.calendars import Zone, day_number, instant_us, to_date, to_datetime
 from crmcore.columns import Value
-from crmcore.conditions.bound import (
+from crmcore.conditions.evaluators.domains import OUTSIDE, is_held
+from crmcore.conditions.evaluators.given import reader
+from crmcore.conditions.typed.bound import (
     Bound,
     BoundBand,
     BoundCase,
@@ -34,9 +36,7 @@ from crmcore.conditions.bound import (
     BoundSum,
     BoundValue,
 )
-from crmcore.conditions.domains import OUTSIDE, is_held
-from crmcore.conditions.given import reader
-from crmcore.conditions.types import FieldType
+from crmcore.conditions.typed.types import FieldType
 from crmcore.errors import DataError
 
 __all__ = ["Get", "calculated"]

@@ -7,9 +7,9 @@ from typing import Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator
 
-from crmcore.conditions import tree
-from crmcore.conditions.parser import parse
-from crmcore.conditions.tree import Condition
+from crmcore.conditions.language import tree
+from crmcore.conditions.language.parser import parse
+from crmcore.conditions.language.tree import Condition
 
 __all__ = ["ConditionField"]
 

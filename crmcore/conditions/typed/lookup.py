@@ -8,11 +8,11 @@ from typing import Final
 
 from crmcore.calendars import Zone
 from crmcore.columns import Value
-from crmcore.conditions import tree
-from crmcore.conditions.literals import Edge, RefusedLiteralError, Suggestions, convert
-from crmcore.conditions.printer import to_text
-from crmcore.conditions.tree import Condition, LiteralValue, Operand
-from crmcore.conditions.types import FieldType
+from crmcore.conditions.language import tree
+from crmcore.conditions.language.printer import to_text
+from crmcore.conditions.language.tree import Condition, LiteralValue, Operand
+from crmcore.conditions.typed.literals import Edge, RefusedLiteralError, Suggestions, convert
+from crmcore.conditions.typed.types import FieldType
 from crmcore.errors import Problem
 
 __all__ = ["Lookup"]

@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from crmcore.calendars import Zone
 from crmcore.columns import Value
-from crmcore.conditions.literals import Edge
-from crmcore.conditions.types import FieldType
+from crmcore.conditions.typed.literals import Edge
+from crmcore.conditions.typed.types import FieldType
 
 if TYPE_CHECKING:
-    from crmcore.conditions.bound import Bound
+    from crmcore.conditions.typed.bound import Bound
 
 __all__ = [
     "BoundBand",

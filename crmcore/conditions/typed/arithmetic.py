@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias, TypedDict
 
 from crmcore.calendars.zones import DAY_US
 from crmcore.columns import Kind
-from crmcore.conditions.types import FIRST_DAY, LAST_DAY, FieldType
+from crmcore.conditions.typed.types import FIRST_DAY, LAST_DAY, FieldType
 
 __all__ = [
     "days_type",

@@ -13,9 +13,11 @@ from typing import Final
 
 from crmcore.calendars import Zone
 from crmcore.columns import Value
-from crmcore.conditions import bound as typed
-from crmcore.conditions import tree
-from crmcore.conditions.bound import (
+from crmcore.conditions.language import tree
+from crmcore.conditions.language.printer import to_text
+from crmcore.conditions.language.tree import ComparisonOp, Condition, Operand
+from crmcore.conditions.typed import bound as typed
+from crmcore.conditions.typed.bound import (
     Bound,
     BoundBetween,
     BoundCompare,
@@ -29,12 +31,10 @@ from crmcore.conditions.bound import (
     BoundTerms,
     BoundValue,
 )
-from crmcore.conditions.expressions import Values, alike
-from crmcore.conditions.literals import Edge, Suggestions
-from crmcore.conditions.lookup import Lookup
-from crmcore.conditions.printer import to_text
-from crmcore.conditions.tree import ComparisonOp, Condition, Operand
-from crmcore.conditions.types import FieldType, a_field
+from crmcore.conditions.typed.expressions import Values, alike
+from crmcore.conditions.typed.literals import Edge, Suggestions
+from crmcore.conditions.typed.lookup import Lookup
+from crmcore.conditions.typed.types import FieldType, a_field
 from crmcore.errors import Problem
 
 __all__ = ["GIVEN", "bind"]

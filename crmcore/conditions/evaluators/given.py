@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any, Final, TypeAlias, cast
 
 from crmcore.columns import Kind, Value
-from crmcore.conditions.types import FieldType
+from crmcore.conditions.typed.types import FieldType
 from crmcore.errors import DataError
 
 __all__ = ["PLAIN", "Read", "reader"]

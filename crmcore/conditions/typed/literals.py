@@ -11,9 +11,9 @@ from fractions import Fraction
 from typing import Final, TypeAlias
 
 from crmcore.columns import Kind, Value
-from crmcore.conditions import tree
-from crmcore.conditions.tree import LiteralValue
-from crmcore.conditions.types import FieldType, a_field
+from crmcore.conditions.language import tree
+from crmcore.conditions.language.tree import LiteralValue
+from crmcore.conditions.typed.types import FieldType, a_field
 
 __all__ = [
     "Edge",

@@ -16,8 +16,10 @@ import numpy as np
 from crmcore.calendars import LAST_DAY, Zone
 from crmcore.calendars.spans import day_in_month, month_starts, months_of
 from crmcore.columns import Column, Ints, Mask
-from crmcore.conditions import exact
-from crmcore.conditions.bound import (
+from crmcore.conditions.evaluators import exact
+from crmcore.conditions.evaluators.exact import Exact, exact_of
+from crmcore.conditions.evaluators.truth import Truth
+from crmcore.conditions.typed.bound import (
     Bound,
     BoundBand,
     BoundCase,
@@ -30,10 +32,8 @@ from crmcore.conditions.bound import (
     BoundSum,
     BoundValue,
 )
-from crmcore.conditions.exact import Exact, exact_of
-from crmcore.conditions.literals import Edge
-from crmcore.conditions.truth import Truth
-from crmcore.conditions.types import FIRST_DAY, FieldType
+from crmcore.conditions.typed.literals import Edge
+from crmcore.conditions.typed.types import FIRST_DAY, FieldType
 from crmcore.errors import DataError
 
 __all__ = ["Decide", "all_known", "column_of", "labels_as", "value_of"]

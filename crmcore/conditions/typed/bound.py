@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crmcore.columns import Mask, Value
-from crmcore.conditions.literals import Edge
-from crmcore.conditions.tree import ComparisonOp
-from crmcore.conditions.types import FieldType
-from crmcore.conditions.values import (
+from crmcore.conditions.language.tree import ComparisonOp
+from crmcore.conditions.typed.literals import Edge
+from crmcore.conditions.typed.types import FieldType
+from crmcore.conditions.typed.values import (
     BoundBand,
     BoundCase,
     BoundDays,

@@ -11,7 +11,9 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 from crmcore.columns import Value
-from crmcore.conditions.bound import (
+from crmcore.conditions.evaluators.calculated import Get, calculated
+from crmcore.conditions.evaluators.given import PLAIN, Read, reader
+from crmcore.conditions.typed.bound import (
     COMPARE,
     Bound,
     BoundBetween,
@@ -24,8 +26,6 @@ from crmcore.conditions.bound import (
     BoundTerms,
     BoundValue,
 )
-from crmcore.conditions.calculated import Get, calculated
-from crmcore.conditions.given import PLAIN, Read, reader
 from crmcore.errors import DataError
 
 __all__ = ["Row", "Test", "compiled", "no_such_field", "test_of"]
