@@ -26,6 +26,7 @@ from crmcore.scoring import (
     Known,
     NestedStep,
     QuantileStep,
+    ScoredBy,
     Scorer,
     Step,
     SumStep,
@@ -281,7 +282,7 @@ class _Binder:
     def _add(self, name: str, step: Step | None, problems: list[Problem]) -> Step | None:
         self.problems += problems
         if step is None or name in self.broken:
-            self.broken.add(name)
+            self._promise(name)
             return None
         if name not in _DECISIONS and isinstance(step, BandStep | NestedStep | QuantileStep):
             self.points[name], self.ranges[name] = step.points, step.range
@@ -294,6 +295,17 @@ class _Binder:
         (self.labels if name in _DECISIONS else self.scores)[name] = type_
         self.used.update(name for name in step.needs if name in self.known_facts)
         return step
+
+    def _promise(self, name: str) -> None:
+        """Note a decision that cannot be used, with its type if what it gives can be read."""
+        if name not in self.broken and name not in self.document.tables:
+            grade = self.document.grade
+            if name == "grade" and grade is not None:
+                self.labels[name] = FieldType("label", categories=grade.labels, ordered=True)
+            elif name in self.document.scores:
+                hosts = isinstance(self.document.scores[name], ScoredBy)
+                self.scores[name] = FieldType("float" if hosts else "int")
+        self.broken.add(name)
 
     def _tags(self) -> list[str]:
         found = {name for table in self.document.tables.values() for name in table.names()}

@@ -14,7 +14,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from crmcore.conditions import Suggestions
-from crmcore.documents import Location, Plain, Table, problems_of, upwards
+from crmcore.documents import MAX_TOLD, Location, Plain, Table, problems_of, upwards
 from crmcore.errors import Problem
 from crmcore.policy.document import POLICY, Document
 from crmcore.policy.gaps import Gaps
@@ -116,6 +116,9 @@ class _Salvage:
                 break
             except ValidationError as error:
                 found = problems_of(error, POLICY, self.suggestions, table=self.rest)
+            if len(self.problems) + len(found) >= MAX_TOLD:
+                self.problems += [problem for _, problem in found]
+                break
             # Whatever else there is may look different once the keys are right.
             if not self._mend_keys(found):
                 self._take_out(found)

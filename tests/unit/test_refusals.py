@@ -53,6 +53,17 @@ TOGETHER = {
             ("unknown_name", "class.first.0.0"),
         ],
     ),
+    "labels and points whose edges have mistakes": (
+        "scores.s = { fact = 'sale_count', from = [[2, 1], [1, 1]] }\n"
+        "grade = { score = 's', from = [[3, 'low'], [2, 'top']] }\n"
+        "class.first = [['grade == \"tip\"', 'a'], ['grade == \"top\"', 'b'], ['s == \"x\"', 'c']]",
+        [
+            ("not_ascending", "scores.s.from.1.0"),
+            ("not_ascending", "grade.from.1.0"),
+            ("unknown_label", "class.first.0.0"),
+            ("type_mismatch", "class.first.2.0"),
+        ],
+    ),
     "a fact whose kind is known all the same": (
         "facts.f = { of = 'sale', take = 'count', in = 'perod', where = 'quantity = 1' }\n"
         "scores.s = { fact = 'f', from = [[1.2, 1], [1.4, 2]] }\n"
