@@ -3,7 +3,8 @@
     python benchmarks/hostile.py
 
 The documents are those of ``tests/hostile``. Time is the processor's, the least of three loads; a
-message is made each time, as a program would show it. Memory is what Python allocates beyond the
+message is made each time, as a program would show it; beside it stands how many of the
+calibration's plain Python loops take as long. Memory is what Python allocates beyond the
 document itself, in a load of its own.
 """
 
@@ -24,10 +25,11 @@ from calibration import calibrate
 import crmcore as crm
 from crmcore.errors import PolicyError
 from crmcore.wording import load_catalogue
+from crmcore.workbench.testing import load_tests
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "hostile"))
 
-from attacks import CATALOGUES, FILES, IN_A_FOLDER, POLICIES, SOURCES
+from attacks import CATALOGUES, FILES, IN_A_FOLDER, POLICIES, SOURCES, TESTS
 
 MOST_SECONDS, MOST_BYTES = 0.250, 64 << 20
 Task = tuple[str, Callable[[object], object], Callable[[], object]]
@@ -49,8 +51,8 @@ def main() -> None:
     before = calibrate()
     with tempfile.TemporaryDirectory() as folder:
         costs = [measured(*task) for task in tasks(Path(folder))]
-    print_costs("slowest", sorted(costs, key=lambda cost: -cost.seconds)[:worst])
-    print_costs("hungriest", sorted(costs, key=lambda cost: -cost.peak)[:worst])
+    print_costs("slowest", sorted(costs, key=lambda cost: -cost.seconds)[:worst], before.python)
+    print_costs("hungriest", sorted(costs, key=lambda cost: -cost.peak)[:worst], before.python)
     refused = sum(cost.outcome != "loads" for cost in costs)
     slow = sum(cost.seconds > MOST_SECONDS for cost in costs)
     hungry = sum(cost.peak > MOST_BYTES for cost in costs)
@@ -71,6 +73,9 @@ def tasks(folder: Path) -> Iterator[Task]:
         yield f"source: {name}", crm.load_source, make
     for name, make in CATALOGUES.items():
         yield f"catalogue: {name}", load_catalogue, make
+    classic = crm.load_policy("classic")
+    for name, make in TESTS.items():
+        yield f"tests: {name}", lambda given: load_tests(given, classic), make
     for number, (name, make) in enumerate(IN_A_FOLDER.items()):
         own = folder / str(number)
         own.mkdir()
@@ -100,10 +105,11 @@ def timed(load: Callable[[object], object], given: object) -> tuple[str, float]:
     return outcome, process_time() - started
 
 
-def print_costs(word: str, costs: list[Cost]) -> None:
-    print(f"\n| {word} | ms | MiB | outcome |\n|---|--:|--:|---|")
+def print_costs(word: str, costs: list[Cost], loop: float) -> None:
+    print(f"\n| {word} | ms | plain loops | MiB | outcome |\n|---|--:|--:|--:|---|")
     for cost in costs:
-        spent = f"{cost.seconds * 1e3:.0f} | {cost.peak / 2**20:.1f}"
+        loops = f"{cost.seconds / loop:.1f}"
+        spent = f"{cost.seconds * 1e3:.0f} | {loops} | {cost.peak / 2**20:.1f}"
         print(f"| {cost.name} | {spent} | {cost.outcome} |")
 
 

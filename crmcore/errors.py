@@ -6,14 +6,18 @@ Messages never carry personal data: they name columns, row positions, reasons an
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from itertools import accumulate
 from textwrap import wrap
 from typing import Final
 
 __all__ = [
+    "MAX_PROBLEMS",
     "CrmcoreError",
     "DataError",
+    "Lines",
     "MissingExtraError",
     "PolicyError",
     "Problem",
@@ -23,7 +27,9 @@ __all__ = [
 
 _WIDTH: Final = 100
 _ROOM: Final = _WIDTH - 9  # beside the number of the line and a mark of what is cut off
-_MAX_TOLD: Final = 20
+MAX_PROBLEMS: Final = 1_000
+"""So many problems are told at most; all of very many would take long to find and to tell."""
+_MAX_LISTED: Final = 20
 _MAX_PATH: Final = 200
 _MAX_SHOWN: Final = 600
 _MAX_SOURCE: Final = 1_000
@@ -68,6 +74,8 @@ class Problem:
     span
         For what is wrong inside a text such as a condition: the positions in it (from 0) of the
         first character concerned and of the first after it.
+    at_key
+        Whether it is about the key at the end of the path, not about its value.
 
     Examples
     --------
@@ -93,6 +101,7 @@ class Problem:
     end_column: int | None = None
     source: str | None = None
     span: tuple[int, int] | None = None
+    at_key: bool = False
 
     def __str__(self) -> str:
         if self.source is None or self.line is None or self.column is None:
@@ -153,10 +162,48 @@ class Problem:
         return self.span is not None or (self.given or "").strip("'\"") in marked
 
 
+class Lines:
+    r"""The lines of a text, to say where in it a problem stands.
+
+    Examples
+    --------
+    >>> print(Lines("a = 1\nb = 2").marked(Problem("wrong_type", "text is expected"), 10, 11))
+    line 2, column 5: text is expected [wrong_type]
+        2 | b = 2
+          |     ^
+    """
+
+    def __init__(self, text: str) -> None:
+        self._lines = text.split("\n")
+        self._starts = [0, *accumulate(len(line) + 1 for line in self._lines)]
+
+    def start(self, line: int) -> int:
+        """Return the position of the first character of a line, both counted as in editors."""
+        return self._starts[line - 1]
+
+    def marked(self, problem: Problem, start: int, end: int) -> Problem:
+        """Return a problem with the place of some characters, as far as one line goes."""
+        line = bisect_right(self._starts, start)
+        source = self._lines[line - 1].removesuffix("\r")
+        column = start - self._starts[line - 1] + 1
+        end_column = min(end - self._starts[line - 1], len(source)) + 1
+        return replace(
+            problem,
+            line=line,
+            column=column,
+            end_column=max(end_column, column + 1),
+            source=source,
+        )
+
+
+_MORE: Final = Problem("too_many", f"only the first {MAX_PROBLEMS:,} problems are told")
+
+
 class PolicyError(CrmcoreError, ValueError):
     """A policy was refused; `problems` lists everything that is wrong with it.
 
-    As text it tells the first 20 problems.
+    As text it tells the first 20 problems. Of more than 1,000 the first are told, and that there
+    are more.
 
     Examples
     --------
@@ -169,15 +216,16 @@ class PolicyError(CrmcoreError, ValueError):
     subject = "policy"
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
+        self.problems = (*problems[:MAX_PROBLEMS], *([_MORE] if problems[MAX_PROBLEMS:] else []))
         super().__init__(self.problems)
 
     def __str__(self) -> str:
-        count = len(self.problems)
-        told = [str(problem) for problem in self.problems[:_MAX_TOLD]]
-        if count > _MAX_TOLD:
-            told.append(f"… and {count - _MAX_TOLD:,} more")
-        head = f"{count:,} problem{'' if count == 1 else 's'} in the {self.subject}"
+        more = "more than " if self.problems[MAX_PROBLEMS:] else ""
+        count = len(self.problems) - bool(more)
+        told = [str(problem) for problem in self.problems[:_MAX_LISTED]]
+        if count > _MAX_LISTED:
+            told.append(f"… and {more}{count - _MAX_LISTED:,} more")
+        head = f"{more}{count:,} problem{'' if count == 1 else 's'} in the {self.subject}"
         return "\n".join([head, *told])
 
 
@@ -282,6 +330,19 @@ def _missing_extra(package: str, extra: str) -> MissingExtraError:
     return MissingExtraError(package, extra=extra)
 
 
+def spelled(letter: str) -> str:
+    r"""Return a character by its escape and its name, for letters that look like others.
+
+    Examples
+    --------
+    >>> print(spelled("\u0441"))
+    \u0441, CYRILLIC SMALL LETTER ES
+    """
+    code = ord(letter)
+    escape = f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return f"{escape}, {unicodedata.name(letter, 'a character without a name')}"
+
+
 def _shown(text: str, most: int = _MAX_SHOWN) -> str:
     """Return a text for people: shortened, and with nothing in it that steers a terminal."""
     cut = text if len(text) <= most else text[: most - 1] + "…"
@@ -297,7 +358,7 @@ def _cell(letter: str) -> tuple[str, int]:
     """Return how a character of a line is shown, and how many columns that takes."""
     if letter == "\t":
         return " " * 4, 4
-    if unicodedata.combining(letter):
+    if unicodedata.category(letter) in ("Mn", "Me"):
         return letter, 0
     shown = _letter(letter)
     return shown, 2 if unicodedata.east_asian_width(letter) in "WF" else len(shown)

@@ -1,6 +1,7 @@
-"""A pytest plugin: files that end in ``.test.toml`` and hold cases are collected as tests.
+"""A pytest plugin: files that end in ``.test.toml`` and test a policy are collected as tests.
 
-Each case is one test, ``shop.test.toml::name of the case``. With ``--crmcore-coverage-under N``
+Each case is one test, ``shop.test.toml::name of the case``; of a file with mistakes there is one
+test, ``shop.test.toml::refused``, which fails with all of them. With ``--crmcore-coverage-under N``
 each policy's main test file has one test more, which fails when less than N percent is covered.
 Nothing of crmcore is loaded before there is such a file.
 """
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from crmcore.policy import Policy
     from crmcore.workbench.testing import Case
 
-__all__ = ["CaseItem", "CoverageItem", "PolicyTests"]
+__all__ = ["CaseItem", "CoverageItem", "PolicyTests", "RefusedItem"]
 
 _ENDING = ".test.toml"
 _OPTION = "--crmcore-coverage-under"
@@ -31,18 +32,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option of the coverage."""
     parser.getgroup("crmcore").addoption(
         _OPTION,
-        type=float,
+        type=_percent,
         metavar="N",
         help="fail when the tests of a crmcore policy cover less than N percent of it",
     )
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> PolicyTests | None:
-    """Collect a file of cases; other files with such a name are left alone."""
-    if file_path.name.endswith(_ENDING) and "[[case]]" in file_path.read_text("utf-8", "replace"):
-        collected: PolicyTests = PolicyTests.from_parent(parent, path=file_path)
-        return collected
-    return None
+    """Collect a file that tests a policy; other files with such a name are left alone."""
+    if not file_path.name.endswith(_ENDING):
+        return None
+    from crmcore.workbench.testing.cases import is_test_file
+
+    if not is_test_file(file_path):
+        return None
+    collected: PolicyTests = PolicyTests.from_parent(parent, path=file_path)
+    return collected
+
+
+def _percent(text: str) -> float:
+    from crmcore.workbench.testing.coverage import percentage
+
+    return percentage(text)
 
 
 class PolicyTests(pytest.File):
@@ -57,7 +68,8 @@ class PolicyTests(pytest.File):
             policy = policy_under_test(self.path)
             cases = load_tests(self.path, policy)
         except PolicyError as refusal:
-            raise self.CollectError(str(refusal)) from None
+            yield RefusedItem.from_parent(self, name="refused", why=str(refusal))
+            return
         for case in cases:
             yield CaseItem.from_parent(self, name=case.name, policy=policy, case=case)
         least: float | None = self.config.getoption(_OPTION)
@@ -65,7 +77,37 @@ class PolicyTests(pytest.File):
             yield CoverageItem.from_parent(self, name="coverage", policy=policy, least=least)
 
 
-class CaseItem(pytest.Item):
+class _Item(pytest.Item):
+    """A test that stands in a test file, or is about it."""
+
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None
+    ) -> str:
+        """Return what there is to report; of what is not expected the traceback."""
+        from crmcore.errors import CrmcoreError
+
+        if isinstance(excinfo.value, (_Unmet, CrmcoreError)):
+            return str(excinfo.value)
+        return str(super().repr_failure(excinfo))
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Return the file, and the name of the test."""
+        return self.path, None, self.name
+
+
+class RefusedItem(_Item):
+    """A test file, or a policy, that is refused."""
+
+    def __init__(self, *, why: str, **more: object) -> None:
+        super().__init__(**more)  # type: ignore[arg-type]  # as pytest itself gives them
+        self.why = why
+
+    def runtest(self) -> None:
+        """Fail."""
+        raise _Unmet(self.why)
+
+
+class CaseItem(_Item):
     """One case of a test file."""
 
     def __init__(self, *, policy: Policy, case: Case, **more: object) -> None:
@@ -81,18 +123,8 @@ class CaseItem(pytest.Item):
         if failures:
             raise _Unmet("\n".join(map(str, failures)))
 
-    def repr_failure(
-        self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None
-    ) -> str:
-        """Return what was expected, what came, and why; no traceback."""
-        return _told(self, excinfo)
 
-    def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Return the file and the name of the case."""
-        return self.path, None, self.name
-
-
-class CoverageItem(pytest.Item):
+class CoverageItem(_Item):
     """The coverage of a policy by all test files that stand beside it."""
 
     def __init__(self, *, policy: Policy, least: float, **more: object) -> None:
@@ -115,19 +147,3 @@ class CoverageItem(pytest.Item):
         stem = self.path.name.removesuffix(_ENDING)
         yield self.path
         yield from sorted(self.path.parent.glob(f"{stem}.*{_ENDING}"))
-
-    def repr_failure(
-        self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None
-    ) -> str:
-        """Return what is not covered; no traceback."""
-        return _told(self, excinfo)
-
-    def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Return the file, and what is measured."""
-        return self.path, None, self.name
-
-
-def _told(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> str:
-    if isinstance(excinfo.value, _Unmet):
-        return str(excinfo.value)
-    return str(pytest.Item.repr_failure(item, excinfo))

@@ -22,7 +22,6 @@ from crmcore.conditions import (
     ConditionField,
     ConditionTrace,
     FieldType,
-    Suggestions,
     a_field,
     bind,
     explain,
@@ -32,7 +31,8 @@ from crmcore.conditions import (
 from crmcore.conditions.evaluators.blocks import Block, blocks
 from crmcore.conditions.evaluators.domains import checked_fields, refuse_outside
 from crmcore.conditions.evaluators.evaluation import truth_of
-from crmcore.errors import DataError, Problem
+from crmcore.errors import MAX_PROBLEMS, DataError, Problem
+from crmcore.suggestions import Suggestions
 
 __all__ = ["MISSING", "OTHERWISE", "BoundTable", "FirstMatch"]
 
@@ -95,7 +95,7 @@ class FirstMatch(BaseModel):
 
     def bind(
         self,
-        fields: Mapping[str, FieldType],
+        fields: Mapping[str, FieldType | None],
         path: str,
         suggestions: Suggestions | None = None,
         *,
@@ -106,7 +106,8 @@ class FirstMatch(BaseModel):
         Parameters
         ----------
         fields
-            The type of each field.
+            The type of each field; ``None`` where it is not known because something is wrong
+            with it. Nothing is said then of what rests on it.
         path
             Where the table stands in the policy, for the problems.
         suggestions
@@ -127,24 +128,35 @@ class FirstMatch(BaseModel):
         for row, (condition, _) in enumerate(self.first):
             bound, found = bind(condition, fields, f"{path}.first.{row}.0", suggestions, zone=zone)
             problems += found
+            if len(problems) > MAX_PROBLEMS:
+                break  # no more are told
             if bound is not None:
                 conditions.append(bound)
-        if problems:
+        categories = self.categories(fields)
+        if problems or categories is None or len(conditions) < len(self.first):
             return None, problems
-        return self._bound(tuple(conditions), fields, path), []
+        return self._bound(tuple(conditions), categories, path), []
 
-    def _bound(
-        self, conditions: tuple[Bound, ...], fields: Mapping[str, FieldType], path: str
-    ) -> BoundTable:
-        labels = tuple(label for _, label in self.first)
+    def categories(self, fields: Mapping[str, FieldType | None]) -> tuple[str, ...] | None:
+        """Return every label there may be; ``None`` when it refers to a column not known."""
         last: tuple[str, ...] = ()
         if self.reference is not None:
-            last = fields[self.reference].categories
+            type_ = fields.get(self.reference)
+            if type_ is None:
+                return None
+            last = type_.categories
         elif self.otherwise is not None:
             last = (self.otherwise,)
-        categories = tuple(dict.fromkeys((*labels, *last)))
+        return tuple(dict.fromkeys((*(label for _, label in self.first), *last)))
+
+    def _bound(
+        self, conditions: tuple[Bound, ...], categories: tuple[str, ...], path: str
+    ) -> BoundTable:
+        labels = tuple(label for _, label in self.first)
         places = [categories.index(label) for label in labels]
-        otherwise = categories.index(last[0]) if last else 0
+        otherwise = 0
+        if self.otherwise is not None and self.reference is None:
+            otherwise = categories.index(self.otherwise)
         codes = np.array([*places, 0, otherwise], np.int64)
         return BoundTable(
             conditions,
@@ -169,18 +181,18 @@ class FirstMatch(BaseModel):
                 yield Problem("duplicate_condition", message, where, to_text(condition))
 
     def _reference_problems(
-        self, fields: Mapping[str, FieldType], path: str, suggestions: Suggestions
+        self, fields: Mapping[str, FieldType | None], path: str, suggestions: Suggestions
     ) -> Iterator[Problem]:
         if self.reference is None:
             return
         where = f"{path}.otherwise"
         type_ = fields.get(self.reference)
-        if type_ is None:
-            labels = [name for name, other in fields.items() if other.kind == "label"]
+        if self.reference not in fields:
+            labels = [name for name, other in fields.items() if not other or other.kind == "label"]
             suggestion = suggestions.nearest(self.reference, labels)
             message = "no such label column"
             yield Problem("unknown_name", message, where, self.otherwise, suggestion=suggestion)
-        elif type_.kind != "label":
+        elif type_ is not None and type_.kind != "label":
             message = f"a label cannot come from {a_field(type_.kind)}"
             yield Problem("type_mismatch", message, where, self.otherwise, "a label field")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Final, TypeAlias
@@ -18,7 +18,7 @@ import numpy as np
 from crmcore.columns import Column, Value
 from crmcore.conditions import FieldType
 
-__all__ = ["WHOLE", "Axis", "Cell", "Cut", "Raw", "axis_of"]
+__all__ = ["WHOLE", "Axis", "Cell", "Cut", "Raw", "axis_of", "unit_of"]
 
 Raw: TypeAlias = int | float | Fraction | str
 """A value in the unit of its column: whole numbers, minor units, days, microseconds, label text."""
@@ -30,6 +30,24 @@ WHOLE: Final = frozenset(["int", "money", "date", "instant"])
 """The kinds whose values are whole numbers of a unit."""
 
 _OTHER: Final = "another"
+_SECOND_US: Final = 10**6
+_CENT: Final = Fraction(1, 100)
+_NEAR: Final = Fraction(1, 10**6)
+
+
+def unit_of(type_: FieldType, at: Fraction) -> Fraction:
+    """Return how far apart two values beside each other are: one on a cut, one off it.
+
+    A second for instants, and for floats a millionth, as people write them.
+    """
+    match type_.kind:
+        case "instant":
+            return Fraction(_SECOND_US)
+        case "ratio" if not type_.exponent:
+            return _CENT
+        case "float":
+            return _NEAR * max(abs(at), Fraction(1))
+    return Fraction(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +60,14 @@ class Cell:
         Some of the values, the one that stands for all first; none where the value is missing.
     low, high
         For whole numbers: the least and the greatest of the values.
+    edges
+        For numbers and moments: those of the values just beside a cut.
     """
 
     samples: tuple[Raw, ...]
     low: int | None = None
     high: int | None = None
+    edges: tuple[Raw, ...] = ()
 
     @property
     def is_missing(self) -> bool:
@@ -57,6 +78,10 @@ class Cell:
     def value(self) -> Raw | None:
         """The value that stands for all; ``None`` for missing."""
         return self.samples[0] if self.samples else None
+
+    def holds(self, value: int) -> bool:
+        """Whether a whole number is one of the values."""
+        return self.low is not None and self.high is not None and self.low <= value <= self.high
 
     @property
     def is_negative(self) -> bool:
@@ -104,6 +129,25 @@ class Axis:
         for cell in self.cells:
             raw += cell.samples or (None,)
         return tuple(self.column(raw))
+
+    @property
+    def beside(self) -> tuple[Raw | None, ...]:
+        """The values on both sides of each cut; where there is none, of each cell its own."""
+        return tuple(one for cell in self.cells for one in cell.edges or (cell.value,))
+
+    def cell_of(self, sample: Raw | None) -> int:
+        """Return the place of the cell of which a value is a sample."""
+        return next(at for at, cell in enumerate(self.cells) if sample in (cell.samples or (None,)))
+
+    def only(self, raw: Iterable[Raw | None]) -> Axis:
+        """Return an axis on which each of some values is a cell of its own."""
+        values = dict.fromkeys(raw)
+        known: list[Raw] = [one for one in values if one is not None]
+        if self.type.kind not in ("label", "text"):
+            known.sort()
+        is_whole = self.type.kind in WHOLE
+        cells = [Cell((one,), int(one), int(one)) if is_whole else Cell((one,)) for one in known]
+        return replace(self, cells=(*cells, *([Cell(())] if None in values else [])))
 
     def column(self, raw: Sequence[Raw | None]) -> Column:
         """Return a column of values in the column's own unit, ``None`` for missing."""
@@ -179,9 +223,11 @@ def _texts(named: Iterable[str]) -> Iterator[str]:
 
 
 def _whole(type_: FieldType, cuts: Iterable[Cut], low: int, high: int) -> Iterator[Cell]:
-    places = {math.floor(at) + 1 if side else math.ceil(at) for at, side in cuts}
     if low > high:
         return
+    # Of two cuts at one place the one that lies on a value written so is kept: 3 of > 2 and >= 3.
+    places = {math.floor(at) + 1 if side else math.ceil(at): (at, side) for at, side in
+              sorted(cuts, key=lambda cut: -cut[1])}  # fmt: skip
     starts = [low, *sorted(place for place in places if low < place <= high), high + 1]
     # Of moments the latest stands for all, of numbers the one nearest to zero.
     zero = high if type_.kind in ("date", "instant") else 0
@@ -189,17 +235,43 @@ def _whole(type_: FieldType, cuts: Iterable[Cut], low: int, high: int) -> Iterat
         end = after - 1
         near = min(max(zero, start), end)
         samples = dict.fromkeys([near, start, start + 1, end - 1, end])
-        yield Cell(_usable(type_, [one for one in samples if start <= one <= end]), start, end)
+        edges = _edges(type_, places.get(start), places.get(after))
+        inside = dict.fromkeys(min(max(math.floor(one), start), end) for one in edges)
+        usable = _usable(type_, [one for one in samples if start <= one <= end])
+        yield Cell(usable, start, end, tuple(inside))
 
 
 def _dense(type_: FieldType, cuts: Iterable[Cut], low: Fraction, high: Fraction) -> Iterator[Cell]:
     if low > high:
         return
-    inner = {cut for cut in cuts if (low, 0) < cut < (high, 1)}
-    for start, end in pairwise([(low, 0), *sorted(inner), (high, 1)]):
+    known = set(cuts)
+    inner = sorted(cut for cut in known if (low, 0) < cut < (high, 1))
+    for start, end in pairwise([(low, 0), *inner, (high, 1)]):
         samples = list(_samples(type_, start, end))
         if samples:  # no float lies between two neighbours
-            yield Cell(_usable(type_, samples))
+            own = [cut if cut in known else None for cut in (start, end)]
+            near = [_raw(type_, one) for one in _edges(type_, *own)]
+            edges = (one if _lies(one, start, end) else samples[-1] for one in near)
+            yield Cell(_usable(type_, samples), edges=tuple(dict.fromkeys(edges)))
+
+
+def _edges(type_: FieldType, start: Cut | None, end: Cut | None) -> Iterator[Fraction]:
+    """Yield the values beside the cuts before and after a cell, where there are any."""
+    if start is not None:
+        at, side = start
+        yield at + unit_of(type_, at) * side
+    if end is not None:
+        at, side = end
+        yield at - unit_of(type_, at) * (1 - side)
+
+
+def _raw(type_: FieldType, value: Fraction) -> Raw:
+    return float(value) if type_.kind == "float" else value
+
+
+def _lies(value: Raw, start: Cut, end: Cut) -> bool:
+    exact = Fraction(value)
+    return start <= (exact, 0) and (exact, 1) <= end
 
 
 def _usable(type_: FieldType, samples: Sequence[Raw]) -> tuple[Raw, ...]:
@@ -221,8 +293,7 @@ def _samples(type_: FieldType, start: Cut, end: Cut) -> Iterator[Raw]:
     wanted = [Fraction(0), low, low + 1, (low + high) / 2, high - 1, high]
     seen: set[Raw] = set()
     for one in wanted:
-        raw = float(one) if type_.kind == "float" else one
-        exact = Fraction(raw)
-        if start <= (exact, 0) and (exact, 1) <= end and raw not in seen:
+        raw = _raw(type_, one)
+        if _lies(raw, start, end) and raw not in seen:
             seen.add(raw)
             yield raw

@@ -36,8 +36,20 @@ def ends_of(name: str, policy: Policy, scene: Scene) -> Ends:
         return _of_times(fact, type_, policy, scene)
     if fact.take == "share":
         return 0, 1
-    counted = fact.take in ("count", "distinct", "spread") or fact.field == "gap_days"
-    return (max(low, 0) if counted else low), high
+    return max(low, _least(fact, low)), high
+
+
+def _least(fact: Fact, low: int | Fraction) -> int | Fraction:
+    """Return the least that a figure can be: what is left of a sale is more than nothing."""
+    if fact.take in ("count", "distinct", "spread") or fact.field == "gap_days":
+        return 0
+    if fact.measure != "value" or fact.of == "line":
+        return low
+    each = 1 if fact.of in ("sale", "return") else 0
+    if fact.take in ("min", "median", "max"):
+        return each
+    # Returns that name no order make net sales what they will.
+    return low if fact.of == "sale" else each if fact.take == "mean" else 0
 
 
 def never_missing(name: str, policy: Policy) -> bool:

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from crmcore.analysis.axes import WHOLE, Cut
+from crmcore.analysis.turning import Moving, evenly
 from crmcore.columns import Column
 from crmcore.conditions import (
     GIVEN,
@@ -31,16 +32,13 @@ from crmcore.conditions import (
     BoundSum,
     BoundTerms,
     BoundValue,
-    FieldType,
-    evaluate,
     parts_of,
 )
 
-__all__ = ["Cuts", "atoms", "cuts_of", "is_cut", "names_of"]
+__all__ = ["Cuts", "atoms", "cuts_of", "is_cut", "names_of", "tests_of", "unknown_without"]
 
 Ends: TypeAlias = tuple[int, int]
 
-_PROBES: Final = 1_000
 _SIDES: Final[Mapping[str, tuple[int, ...]]] = {
     "<": (0,),
     ">=": (0,),
@@ -102,19 +100,25 @@ def _names_of_value(value: BoundValue) -> Iterator[str]:
         yield from _names_of_value(part)
 
 
-def atoms(bound: Bound) -> Iterator[Bound]:
-    """Yield the single tests of a condition."""
+def tests_of(bound: Bound) -> Iterator[Bound]:
+    """Yield the conditions that ``and``, ``or`` and ``not`` join, in the order written."""
     match bound:
         case BoundTerms():
             for term in bound.terms:
-                yield from atoms(term)
+                yield from tests_of(term)
         case BoundNot():
-            yield from atoms(bound.term)
-        case BoundBetween():
-            yield from atoms(bound.low)
-            yield from atoms(bound.high)
+            yield from tests_of(bound.term)
         case _:
             yield bound
+
+
+def atoms(bound: Bound) -> Iterator[Bound]:
+    """Yield the single tests of a condition; of ``between`` that of each edge."""
+    for test in tests_of(bound):
+        if isinstance(test, BoundBetween):
+            yield from (test.low, test.high)
+        else:
+            yield test
 
 
 def is_cut(atom: Bound, constant: Callable[[str], bool]) -> bool:
@@ -218,6 +222,14 @@ def _moving(atom: BoundPair) -> BoundField | None:
     return moving[0]
 
 
+def unknown_without(atom: Bound) -> frozenset[str]:
+    """Return the fields of a test of two calculations without any of which it is unknown."""
+    if not isinstance(atom, BoundPair):
+        return frozenset()
+    sides = (atom.left, atom.right)
+    return frozenset(one.name for side in sides for one in _fields(side) if one is not None)
+
+
 def _fields(value: BoundValue) -> Iterator[BoundField | None]:
     """Yield the fields of a value that rises or falls with each; else ``None``."""
     match value:
@@ -239,31 +251,12 @@ def _searched(
     moving = _moving(atom)
     if moving is None:
         return
-    for op in ("<", "<="):
-        edge = _passing(replace(atom, op=op), moving.name, moving.type, ends(moving.name), given)
-        if edge is not None:
-            cuts.number(moving.name, edge, (0,))
-
-
-def _passing(
-    atom: BoundPair, name: str, type_: FieldType, ends: Ends, given: Mapping[str, Column]
-) -> int | None:
-    """Return the least value whose truth is not that of the least value of all."""
-    low, high = ends
-    start = None
-    while low < high:
-        step: int = max((high - low) // _PROBES, 1)
-        tried: list[int] = sorted({*range(low, high, step), high})
-        column = Column(type_.kind, np.array(tried, np.int64), exponent=type_.exponent)
-        truth = evaluate(atom, {**given, name: column}, len(tried))
-        states = truth.true * 1 if truth.known is None else np.where(truth.known, truth.true, 2)
-        start = int(states[0]) if start is None else start
-        turned: list[int] = np.flatnonzero(states != start).tolist()
-        if not turned:
-            return None
-        if turned[0] == 0:
-            return tried[0]
-        low, high = tried[turned[0] - 1], tried[turned[0]]
-        if high - low == 1:
-            return high
-    return None
+    low, high = ends(moving.name)
+    if low >= high:
+        return
+    question, equal = Moving(moving.name, moving.type, lambda _: given), replace(atom, op="==")
+    for side in _SIDES[atom.op]:
+        for edge in question.turns(replace(atom, op=("<", "<=")[side]), evenly(low, high)):
+            # What is equal is the edge: it lies above the cut, or else below.
+            below = question.answers(equal, np.array([edge - 1]))[0] == 1
+            cuts.number(moving.name, edge - int(below), (int(below),))

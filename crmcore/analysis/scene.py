@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from crmcore.calendars import moments, to_datetime
-from crmcore.columns import Column, Value
+from crmcore.columns import Column, Ints, Value
 from crmcore.conditions import thresholds
 from crmcore.evaluation.pipeline import given_moments
 from crmcore.policy import Policy
@@ -31,7 +31,8 @@ class Scene:
     as_of
         The moment, as for `evaluate_facts`.
     last_evaluated_at
-        The evaluation before: what conditions call by that name.
+        The evaluation before: what conditions call by that name; ``None`` where there was none,
+        but for policies that are evaluated at set times.
 
     Examples
     --------
@@ -41,7 +42,7 @@ class Scene:
     """
 
     as_of: date
-    last_evaluated_at: date
+    last_evaluated_at: date | None
 
     @classmethod
     def of(cls, policies: Sequence[Policy], as_of: date | None = None) -> Scene:
@@ -67,8 +68,13 @@ class Scene:
 
     def given(self, policy: Policy) -> dict[str, Column]:
         """Return the moments that conditions may name, as columns of one row."""
-        last = moments(self.last_evaluated_at, policy.zone).at
-        return given_moments(self.timing(policy), last)
+        return given_moments(self.timing(policy), self.last_us(policy))
+
+    def last_us(self, policy: Policy) -> Ints | None:
+        """Return the evaluation before, as a policy sees it."""
+        if self.last_evaluated_at is not None:
+            return moments(self.last_evaluated_at, policy.zone).at
+        return self.timing(policy).held.at if policy.evaluation.every is not None else None
 
 
 def _after(policy: Policy) -> date:

@@ -13,9 +13,10 @@ import numpy as np
 
 from crmcore.analysis.axes import Axis, axis_of
 from crmcore.analysis.ends import Ends, ends_of, never_missing, widened
-from crmcore.analysis.reading import Cuts, atoms, cuts_of, is_cut, names_of
+from crmcore.analysis.reading import Cuts, atoms, cuts_of, is_cut, names_of, unknown_without
 from crmcore.analysis.relations import Relations
 from crmcore.analysis.scene import Scene
+from crmcore.analysis.taking import as_taken, common_type
 from crmcore.bands import BoundBands
 from crmcore.calendars import day_number
 from crmcore.columns import Column, Ints, Mask
@@ -42,11 +43,14 @@ class Block:
         combination of cells.
     possible
         Which combinations there can be.
+    odd
+        How much in each is unusual: negative numbers, and facts that seldom go together.
     """
 
     axes: tuple[Axis, ...]
     columns: tuple[dict[str, Column], ...]
     possible: Mask
+    odd: Ints
     _truths: dict[tuple[int, str], tuple[Mask, Mask]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -65,12 +69,8 @@ class Block:
         return np.unravel_index(np.arange(len(self)), shape)[at].astype(np.int64)
 
     def plainest(self, places: Ints) -> int:
-        """Return one of some combinations: the first with the fewest negative numbers."""
-        odd = np.zeros(len(places), np.int64)
-        shape = [len(axis) for axis in self.axes]
-        for axis, at in zip(self.axes, np.unravel_index(places, shape), strict=True):
-            odd += np.array([cell.is_negative for cell in axis.cells])[at]
-        return int(places[odd.argmin()])
+        """Return one of some combinations: the first of those that are the least odd."""
+        return int(places[self.odd[places].argmin()])
 
     def truth(self, policy: int, bound: Bound, given: Mapping[str, Column]) -> tuple[Mask, Mask]:
         """Return where a condition is true, and where it is not false."""
@@ -102,6 +102,9 @@ class Space:
         The axes in groups.
     free
         For each policy: the axis of each single test, by its text, that cells do not decide.
+    mixed
+        Names that are of one kind in one policy and of another in another: their axis is that of
+        the first, and for the others they are missing.
 
     Notes
     -----
@@ -124,18 +127,13 @@ class Space:
     blocks: tuple[Block, ...]
     free: tuple[Mapping[str, str], ...]
     given: tuple[Mapping[str, Column], ...]
+    mixed: frozenset[str]
     _home: Mapping[str, Block]
     _supports: tuple[Mapping[str, frozenset[str]], ...]
 
     @classmethod
     def of(cls, policies: Sequence[Policy], scene: Scene | None = None) -> Space:
-        """Return the space of one or more policies.
-
-        Raises
-        ------
-        ValueError
-            When a fact or attribute is of one kind here and of another there.
-        """
+        """Return the space of one or more policies."""
         return _Building(tuple(policies), scene or Scene.of(policies)).space()
 
     def block_of(self, axis: str) -> Block:
@@ -171,10 +169,13 @@ class _Building:
         self.given = tuple(scene.given(policy) for policy in policies)
         self.cuts = tuple(Cuts() for _ in policies)
         self.axes: dict[str, Axis] = {}
+        self.mixed: set[str] = set()
         self.groups: dict[str, frozenset[str]] = {}
         self.supports: tuple[dict[str, frozenset[str]], ...] = tuple({} for _ in policies)
         self.free: tuple[dict[str, str], ...] = tuple({} for _ in policies)
-        self.relations = _relations(policies)
+        self.tied: dict[str, frozenset[str]] = {}
+        self.relations = replace(Relations.of(policies, scene), tied=self.tied)
+        self.usual = replace(self.relations, live=True, usual=True, found={})
 
     def space(self) -> Space:
         for at in range(len(self.policies)):
@@ -196,10 +197,11 @@ class _Building:
             self.scene,
             self.axes,
             self.relations,
-            replace(self.relations, live=True, found={}),
+            self.usual,
             blocks,
             self.free,
             self.given,
+            frozenset(self.mixed),
             home,
             self.supports,
         )
@@ -228,13 +230,18 @@ class _Building:
 
     def _base(self, name: str) -> Axis:
         owners = [p for p in self.policies if name in p.facts or name in p.attributes]
-        types = {replace(p.fields[name], nullable=not never_missing(name, p)) for p in owners}
-        if len({(type_.kind, type_.exponent, type_.categories) for type_ in types}) > 1:
-            raise ValueError(f"{name!r} is of one kind in one policy and of another in the other")
-        type_ = max(types, key=lambda one: one.nullable)
+        types = [replace(p.fields[name], nullable=not never_missing(name, p)) for p in owners]
+        if len({(type_.kind, type_.exponent) for type_ in types}) > 1:
+            self.mixed.add(name)
+            owners, types = owners[:1], types[:1]
+        type_ = common_type(types)
         cuts = {cut for one in self.cuts for cut in one.numbers.get(name, ())}
         cuts |= set(self.relations.cuts(name))
+        if len({(one.low, one.high) for one in types}) > 1:  # where one of them refuses a value
+            cuts |= {(Fraction(one.low), 0) for one in types if one.low is not None}
+            cuts |= {(Fraction(one.high), 1) for one in types if one.high is not None}
         texts = {text for one in self.cuts for text in one.texts.get(name, ())}
+        texts.update(*(one.categories for one in types))
         every = [widened(ends_of(name, p, self.scene), type_, cuts) for p in owners]
         ends: Ends = min(low for low, _ in every), max(high for _, high in every)
         return axis_of(name, type_, cuts, ends, texts)
@@ -288,6 +295,7 @@ class _Building:
             key = f"{atom.text}@{at}"
             self._add(axis_of(key, FieldType("bool"), (), (0, 0), settable=False))
             self.free[at][atom.text] = key
+            self.tied[key] = unknown_without(atom) & self.axes.keys()
 
     def _is_constant(self, at: int, name: str) -> bool:
         type_ = self.policies[at].fields[name]
@@ -329,16 +337,24 @@ class _Building:
             for axis, places in zip(axes, grid, strict=True)
         }
         columns = tuple(self._decided(at, base, size) for at in range(len(self.policies)))
-        possible = np.ones(size, np.bool_)
+        possible, odd = np.ones(size, np.bool_), np.zeros(size, np.int64)
+        for axis, places in zip(axes, grid, strict=True):
+            odd += np.array([cell.is_negative for cell in axis.cells])[places]
         for (one, mine), (other, theirs) in combinations(zip(axes, grid, strict=True), 2):
             for left, right in self.relations.impossible(one, other):
                 possible &= ~(left[mine] & right[theirs])
-        return Block(axes, columns, possible)
+            for left, right in self.usual.impossible(one, other):
+                odd += left[mine] & right[theirs]
+        return Block(axes, columns, possible, odd)
 
     def _decided(self, at: int, base: Mapping[str, Column], size: int) -> dict[str, Column]:
         """Return the columns of a policy that follow from the axes of one block."""
         policy, timing = self.policies[at], self.scene.timing(self.policies[at])
-        columns = {name: column for name, column in base.items() if name in self.supports[at]}
+        columns = {
+            name: as_taken(policy.fields[name], column) if name in policy.fields else column
+            for name, column in base.items()
+            if name in self.supports[at]
+        }
         for step in policy.steps:
             support = self.supports[at].get(step.name)
             if support is None or not support <= base.keys():
@@ -360,19 +376,6 @@ def _read(policy: Policy) -> Iterator[str]:
         if isinstance(step, TableStep):
             for condition in step.table.conditions:
                 yield from names_of(condition)
-
-
-def _relations(policies: Sequence[Policy]) -> Relations:
-    """Return what holds between the facts that mean the same in all policies."""
-    facts = {name: fact for policy in policies for name, fact in policy.facts.items()}
-    windows = {name: window for policy in policies for name, window in policy.windows.items()}
-    for policy in policies:
-        for name, fact in policy.facts.items():
-            other = facts.get(name)
-            window = fact.window or ""
-            if other != fact or windows.get(window) != policy.windows.get(window):
-                facts.pop(name, None)
-    return Relations(facts, all(policy.evaluation.every is None for policy in policies))
 
 
 def _cut_bands(

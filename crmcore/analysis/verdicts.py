@@ -135,6 +135,9 @@ class TableVerdicts:
     def idle_terms(self, at: int) -> Iterator[int]:
         """Yield the terms of a row's ``and`` or ``or`` that could be left out: nothing changes.
 
+        Nor would anything change if the rows stood in another order: a term that keeps a row
+        apart from another one with another label is no idle one.
+
         Raises
         ------
         OutOfStepsError
@@ -148,8 +151,15 @@ class TableVerdicts:
             found = mine.region("not_true" if conjoined else "true")
             for other in others:
                 found = intersection(found, other.region("true" if conjoined else "not_true"))
-            if all(self._left_of(box, low) is None for box in found):
+            covered = all(self._left_of(box, low) is None for box in found)
+            if covered and self._outside(found, self._alike(at)) is None:
                 yield own
+
+    def _alike(self, at: int) -> list[Box]:
+        """Return where nobody is, and where other rows give the same label."""
+        labels, rows = self.table.step.table.labels, self.table.rows
+        same = (other for other in range(len(rows)) if other != at and labels[other] == labels[at])
+        return [*self.table.impossible, *(box for other in same for box in rows[other].holds)]
 
     def idle_blocks(self) -> list[int]:
         """Return the blocks (their places) on which no label depends, although rows name them.

@@ -16,15 +16,16 @@ import numpy as np
 from crmcore.analysis.axes import Axis, Cell, Raw
 from crmcore.analysis.boxes import Box, members
 from crmcore.analysis.regions import TableRegions
-from crmcore.analysis.relations import Relations
+from crmcore.analysis.relations import Relations, presence
 from crmcore.analysis.scene import Scene
+from crmcore.analysis.settling import settled
 from crmcore.analysis.space import Space
 from crmcore.calendars import day_number, instant_us
 from crmcore.columns import Column, Mask, Value
 from crmcore.conditions import FieldType
 from crmcore.errors import DataError
 from crmcore.evaluation import Evaluation, evaluate_facts
-from crmcore.facts import FactTable
+from crmcore.facts import Fact, FactTable
 from crmcore.policy import Policy
 from crmcore.wording import plain
 
@@ -253,35 +254,78 @@ def _customer(
     for relations in (space.usual, space.relations):
         chosen = _all_cells(space, relations, cells, chance)
         if chosen is not None:
-            found = {name: space.axes[name].cells[at] for name, at in chosen.items()}
-            if chance is not None:
-                found = {name: _any(cell, chance) for name, cell in found.items()}
-            return relations.settle(found)
+            values = settled(relations, space.axes, chosen, plain=chance is None)
+            if values is not None:
+                return values
     return None
 
 
 def _all_cells(
     space: Space, relations: Relations, cells: Mapping[str, int], chance: random.Random | None
-) -> dict[str, int] | None:
-    """Return a cell of each axis, the given ones among them; ``None`` where they do not agree."""
-    chosen: dict[str, int] = {}
+) -> dict[str, Cell] | None:
+    """Return a cell of each axis, the given ones among them; ``None`` where they do not agree.
+
+    Where nothing is given it is as wide as others leave it.
+    """
+    able: dict[str, Mask] = {}
     rest = {name: None for name, axis in space.axes.items() if axis.settable}
     for name in {**cells, **rest}:
         axis = space.axes[name]
         open_ = np.ones(len(axis), np.bool_)
-        for other, at in chosen.items():
+        if name in cells:
+            open_ = np.arange(len(axis)) == cells[name]
+        for other, theirs_able in able.items():
             for mine, theirs in relations.impossible(axis, space.axes[other]):
-                if theirs[at]:
+                if theirs[theirs_able].all():
                     open_ &= ~mine
-        able = np.flatnonzero(open_).tolist()
-        wanted = cells.get(name)
-        if not able or (wanted is not None and wanted not in able):
+        if not open_.any():
             return None
-        usual = min(able, key=lambda at: axis.cells[at].is_negative)
-        if chance is not None:
-            usual = chance.choice(able)
-        chosen[name] = usual if wanted is None else wanted
-    return chosen
+        if name not in cells:
+            open_ = _wanted(axis, open_, relations, chance)
+        able[name] = open_
+        for other in able:
+            for mine, theirs in relations.impossible(axis, space.axes[other]):
+                if mine[open_].all():
+                    able[other] &= ~theirs
+        if not all(one.any() for one in able.values()):
+            return None
+    return {name: _whole(space.axes[name], mask, chance) for name, mask in able.items()}
+
+
+def _wanted(axis: Axis, able: Mask, relations: Relations, chance: random.Random | None) -> Mask:
+    """Return those of the cells that are as plain as can be; with chance, any one of them."""
+    places = np.flatnonzero(able).tolist()
+    if chance is not None:
+        first = last = chance.choice(places)
+    else:
+        fact = relations.facts.get(axis.name)
+        first = last = min(places, key=lambda at: _oddness(axis.cells[at], axis, fact))
+        while fact is not None and last + 1 in places and _is_like(axis, fact, first, last + 1):
+            last += 1
+    spots = np.arange(len(axis))
+    found: Mask = (first <= spots) & (spots <= last)
+    return found
+
+
+def _oddness(cell: Cell, axis: Axis, fact: Fact | None) -> tuple[bool, bool]:
+    """Return how odd a cell would be that nothing asks for; of attributes few are known."""
+    wanted = fact is not None or axis.type.kind == "bool"
+    return not (wanted or cell.is_missing), cell.is_negative
+
+
+def _is_like(axis: Axis, fact: Fact, one: int, other: int) -> bool:
+    """Whether two cells say alike that there are orders."""
+    return presence(fact, axis.cells[one]) == presence(fact, axis.cells[other])
+
+
+def _whole(axis: Axis, able: Mask, chance: random.Random | None) -> Cell:
+    """Return neighbouring cells as one."""
+    cells = [axis.cells[at] for at in np.flatnonzero(able).tolist()]
+    if len(cells) > 1:
+        samples = tuple(sample for cell in cells for sample in cell.samples)
+        return Cell(samples, cells[0].low, cells[-1].high)
+    (cell,) = cells
+    return _any(cell, chance) if chance is not None else cell
 
 
 def _any(cell: Cell, chance: random.Random) -> Cell:

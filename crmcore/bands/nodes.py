@@ -20,13 +20,14 @@ from crmcore.calendars import Span
 from crmcore.columns import Kind
 from crmcore.errors import Problem
 
-__all__ = ["Edge", "Identifier", "LabelBands", "PointBands", "Points"]
+__all__ = ["MAX_DIGITS", "Edge", "Identifier", "LabelBands", "PointBands", "Points"]
 
 _INT64: Final = range(-(2**63), 2**63)
 # Ratios are scaled while they are compared, which needs room.
 _RATIO: Final = range(-(2**62), 2**62)
 _MAX_SCALE: Final = 10**18
-_DIGITS: Final = 38
+MAX_DIGITS: Final = 38
+"""Digits that an edge may have before its point, and after it."""
 _MONTH_DAYS: Final = 30.436875
 _NUMERIC: Final = frozenset(["int", "money", "ratio", "float"])
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
@@ -46,15 +47,15 @@ _A: Final[dict[Kind, str]] = {
 def _read_edge(given: object) -> int | Decimal | str:
     if isinstance(given, bool) or not isinstance(given, (int, float, Decimal, str)):
         raise PydanticCustomError("wrong_type", "an edge is a number, or text such as '300.00'")
-    if isinstance(given, str) and (len(given) > 2 * _DIGITS or not _NUMBER.fullmatch(given)):
+    if isinstance(given, str) and (len(given) > 2 * MAX_DIGITS or not _NUMBER.fullmatch(given)):
         raise PydanticCustomError("not_a_number", "this text is no decimal number like '300.00'")
     # A float's shortest spelling is what was written.
     exact = Decimal(repr(given) if isinstance(given, float) else given)
     if not exact.is_finite():
         raise PydanticCustomError("not_finite", "an edge is a finite number")
     exponent = exact.as_tuple().exponent
-    if exact.adjusted() >= _DIGITS or (isinstance(exponent, int) and exponent < -_DIGITS):
-        raise PydanticCustomError("out_of_range", f"a number has at most {_DIGITS} digits")
+    if exact.adjusted() >= MAX_DIGITS or (isinstance(exponent, int) and exponent < -MAX_DIGITS):
+        raise PydanticCustomError("out_of_range", f"a number has at most {MAX_DIGITS} digits")
     return exact if isinstance(given, float) else given
 
 

@@ -12,15 +12,15 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from crmcore.bands.nodes import Edge, PointBands
+from crmcore.bands.nodes import MAX_DIGITS, Edge, PointBands
 from crmcore.columns import Column, Value
 
 __all__ = ["Best", "quantile_bands"]
 
 Best: TypeAlias = Literal["high", "low"]
 
-_RATIO_BITS = 126
-"""Two ratios of 64-bit numbers that differ, differ by more than one part in 2 to this power."""
+_NEAR, _FAR = 1e-20, 1e18
+"""Floats nearer to zero are not told apart, nor are floats farther away: no edge could do it."""
 
 
 def quantile_bands(column: Column, parts: int, best: Best = "high") -> PointBands:
@@ -34,7 +34,9 @@ def quantile_bands(column: Column, parts: int, best: Best = "high") -> PointBand
     ----------
     column
         Whole numbers, money, ratios or floats. What is missing is not measured. Where all values
-        are equal, or there are none, there is one band, with 1 point.
+        are equal, or there are none, there is one band, with 1 point. Values that no edge could
+        tell apart count as equal: ratios alike in 38 decimals, floats nearer to zero than 1e-20,
+        and floats farther than 1e18.
     parts
         The most points there are.
     best
@@ -52,24 +54,33 @@ def quantile_bands(column: Column, parts: int, best: Best = "high") -> PointBand
     >>> bands.below, bands.from_
     (4, ((10, 3), (40, 2), (90, 1)))
     """
-    known = column if column.known is None else column.take(np.flatnonzero(column.known))
-    _, first, counts = np.unique(_sortable(known), return_index=True, return_counts=True)
+    known, levels = _ascending(column)
+    _, first, counts = np.unique(levels, return_index=True, return_counts=True)
     worse = counts.cumsum() - counts if best == "high" else len(known) - counts.cumsum()
     points = 1 + parts * worse // max(len(known), 1)
-    levels = [int(row) for row in first]
+    starts = [int(row) for row in first]
     opening = [int(at) + 1 for at in np.flatnonzero(np.diff(points))]
-    rows = [(_edge(known, levels[at], known[levels[at - 1]]), int(points[at])) for at in opening]
-    below = int(points[0]) if levels else 1
+    rows = [(_edge(known, starts[at], known[starts[at] - 1]), int(points[at])) for at in opening]
+    below = int(points[0]) if starts else 1
     return PointBands.model_validate({"below": below, "from": rows or [(_only(known), below)]})
 
 
-def _sortable(column: Column) -> NDArray[np.generic]:
-    """Return numbers in the order of the values, equal where these are equal."""
-    if column.kind != "ratio":
-        return column.values
-    assert column.divisor is not None  # as every ratio has
-    numerators, divisors = column.values.astype(object), column.divisor.astype(object)
-    return cast(NDArray[Any], (numerators << _RATIO_BITS) // divisors)
+def _ascending(column: Column) -> tuple[Column, NDArray[np.generic]]:
+    """Return the known values in ascending order, and levels: equal where values count as equal.
+
+    Between two values of different levels lies an edge of at most `MAX_DIGITS` decimals.
+    """
+    known = column.take(np.flatnonzero(column.is_known()))
+    if column.kind == "float":
+        values = np.sort(np.clip(cast(NDArray[np.float64], known.values), -_FAR, _FAR))
+        return Column("float", values), np.where(np.abs(values) < _NEAR, 0.0, values)
+    levels: NDArray[Any] = known.values
+    if column.kind == "ratio":
+        assert known.divisor is not None  # as every ratio has
+        scale = 10 ** (MAX_DIGITS - column.exponent)
+        levels = levels.astype(object) * scale // known.divisor.astype(object)
+    order = np.argsort(levels, kind="stable")
+    return known.take(order), levels[order]
 
 
 def _only(column: Column) -> Edge:

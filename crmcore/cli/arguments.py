@@ -110,7 +110,8 @@ What is otherwise in policy Q than in P: place by place; for each decision a cus
 it, or that there is none; and, given orders or facts, who moves from which class to which. Ends
 with exit status 1 when anything decides otherwise."""
 _DIFF_MORE: Final = """\
-A policy may be named as it is in git: main:shop.toml, HEAD~1:policies/shop.toml.
+A policy may be named as it is in git: main:shop.toml, HEAD~1:policies/shop.toml, and
+:shop.toml in the index.
 
 examples:
   crmcore diff classic shop.toml
@@ -211,6 +212,11 @@ def _explain(one: argparse.ArgumentParser) -> None:
         help="who is spoken to; customers are not told edges that the policy keeps internal",
     )
     one.add_argument("--format", choices=["json"], help="write the explanation as data")
+    one.add_argument(
+        "--messages",
+        action="store_true",
+        help="with --format json: also what there is to say, for both voices",
+    )
     _add_language(one)
 
 
@@ -250,6 +256,7 @@ def _test(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--mutate", action="store_true", help="change the policy and list what no case notices"
     )
+    one.add_argument("--out", metavar="F", help="with --generate: write the cases to a file")
     one.add_argument("--format", choices=["json", "markdown"], help="write data, not tables")
 
 
@@ -371,13 +378,9 @@ def _positive(text: str) -> int:
 
 
 def _percent(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 100:
-        raise argparse.ArgumentTypeError("a number from 0 to 100")
-    return number
+    from crmcore.workbench.testing.coverage import percentage
+
+    return percentage(text)
 
 
 def _count(text: str) -> int:

@@ -1,4 +1,4 @@
-"""The command `check`: what a policy does, and what in it is surely not meant."""
+"""The command `check`: what in a policy is surely not meant, and what it says."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final
 from crmcore.cli.inputs import policy_named
 from crmcore.cli.rows import markdown
 from crmcore.cli.statuses import FINDINGS, FINE
-from crmcore.cli.terminal import console_on, heading, plain
-from crmcore.conditions import to_text
-from crmcore.facts import Fact
+from crmcore.cli.terminal import console_on, heading, number_of, plain
+from crmcore.columns import Value
 from crmcore.policy import Policy
 from crmcore.scoring import BandStep, NestedStep, Step, SumStep
 from crmcore.segments import TableStep
 from crmcore.workbench.checking import CheckReport, Shown
 from crmcore.workbench.checking import check as check_policy
+from crmcore.workbench.checking.showing import told
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +29,7 @@ _TITLES: Final = {"error": "Errors", "warning": "Warnings", "note": "Notes"}
 
 
 def check(arguments: argparse.Namespace) -> int:
-    """Load a policy, sum it up, and report what is wrong in it."""
+    """Load a policy, report what is wrong in it, and sum it up."""
     policy = policy_named(arguments.policy)
     report = check_policy(policy)
     status = FINDINGS if report else FINE
@@ -37,81 +37,72 @@ def check(arguments: argparse.Namespace) -> int:
         print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
         return status
     if arguments.format == "markdown":
-        cells = ([one.severity, one.path, one.message, one.code] for one in report.findings)
+        cells = ([one.severity, one.where, one.message, one.code] for one in report.findings)
         for line in markdown(["severity", "where", "what", "code"], cells):
             print(line)
         return status
     console = console_on(sys.stdout)
-    console.print(f"Policy {policy.name} is in order", style="bold")
-    _print_basics(console, policy)
-    _print_facts(console, policy)
-    heading(console, "Decisions")
-    for step in policy.steps:
-        console.print(f"  {step.name}: {_decision(step)}", soft_wrap=True)
+    console.print(_verdict(report), style="bold")
     _print_findings(console, report)
+    _print_summary(console, policy)
     return status
 
 
+def _verdict(report: CheckReport) -> str:
+    """Return in one line how many findings of each kind there are."""
+    severities = [one.severity for one in report.findings]
+    counts = ", ".join(
+        number_of(severities.count(kind), kind) for kind in _TITLES if kind in severities
+    )
+    state = "" if report else "in order, "
+    return f"Policy {report.policy.name}: {state}{counts or 'no findings'}"
+
+
 def _print_findings(console: Console, report: CheckReport) -> None:
-    if not report.findings:
-        console.print("\nNo findings.")
-        return
     for severity, title in _TITLES.items():
         found = [one for one in report.findings if one.severity == severity]
         if found:
             heading(console, title)
         for one in found:
-            console.print(f"  - {one.path}: {one.message} [{one.code}]", soft_wrap=True)
+            console.print(f"  - {one.where}: {one.message} [{one.code}]", soft_wrap=True)
             for shown in one.shown if severity != "note" else ():
-                console.print(f"      {_customer(shown, report)}", soft_wrap=True)
+                console.print(f"      {_customer(shown, report.policy)}", soft_wrap=True)
 
 
-def _customer(shown: Shown, report: CheckReport) -> str:
+def _customer(shown: Shown, policy: Policy) -> str:
     """Return a customer's facts and decisions on one line, personal ones left out."""
-    fields = report.policy.fields
     facts = [
-        f"{name} {plain(value)}"
+        _told(policy, name, value)
         for name, value in shown.customer.items()
-        if value is not None and not fields[name].personal
+        if value is not None and value is not False and not policy.fields[name].personal
     ]
-    given = [f"{name} {plain(value)}" for name, value in shown.result.items()]
+    given = [_told(policy, name, value) for name, value in shown.result.items()]
     return f"{', '.join(facts)} → {', '.join(given)}"
 
 
-def _print_basics(console: Console, policy: Policy) -> None:
-    statuses = ", ".join(sorted(policy.sale_statuses))
-    returns = {
-        "customer_total": "taken off the customer's total",
-        "refuse": "refused",
-    }
+def _told(policy: Policy, name: str, value: Value) -> str:
+    if value is None:
+        return f"no {name}"
+    return name if value is True else f"{name} {plain(told(policy, name, value))}"
+
+
+def _print_summary(console: Console, policy: Policy) -> None:
+    heading(console, "What it says")
+    for name, text in [*_basics(policy), *((step.name, _decision(step)) for step in policy.steps)]:
+        console.print(f"  {name}: {text}", soft_wrap=True)
+
+
+def _basics(policy: Policy) -> Iterator[tuple[str, str]]:
     every = policy.evaluation.every
-    rows = [
-        ("zone", policy.zone.name),
-        ("currency", f"{policy.currency.code}, {policy.currency.exponent} decimal digits"),
-        ("sale statuses", statuses),
-        ("returns that name no order", returns[policy.returns]),
-        ("evaluation", "live, as of any moment" if every is None else f"held, every {every}"),
-        ("hash", policy.hash),
-    ]
-    for name, value in rows:
-        console.print(f"  {name}: {value}", soft_wrap=True)
-
-
-def _print_facts(console: Console, policy: Policy) -> None:
-    heading(console, "Facts")
-    for name, fact in policy.facts.items():
-        console.print(f"  {name}: {_meaning(fact)}", soft_wrap=True)
-    for name, window in policy.windows.items():
-        console.print(f"  window {name}: {plain(window.model_dump())}", soft_wrap=True)
-    for name, field in policy.attributes.items():
-        console.print(f"  attribute {name}: {field.kind}")
-
-
-def _meaning(fact: Fact) -> str:
-    field = f" {fact.field}" if fact.field else ""
-    window = f" in {fact.window}" if fact.window else ""
-    where = f" where {to_text(fact.where)}" if fact.where is not None else ""
-    return f"{fact.take} of {fact.of}{field}{window}{where}"
+    yield "zone", policy.zone.name
+    yield "currency", policy.currency.code
+    yield "sales", ", ".join(sorted(policy.sale_statuses))
+    yield "evaluated", "at any moment" if every is None else f"every {every}"
+    yield "hash", policy.hash
+    if policy.facts:
+        yield "facts", ", ".join(policy.facts)
+    if policy.attributes:
+        yield "attributes", ", ".join(policy.attributes)
 
 
 def _decision(step: Step) -> str:

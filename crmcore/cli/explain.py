@@ -27,11 +27,16 @@ _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 def explain(arguments: argparse.Namespace) -> int:
     """Print the explanation of one customer, as text or as JSON."""
     _check_moments(arguments)
+    if arguments.messages and arguments.format != "json":
+        raise UsageError("explain: --messages goes with --format json")
     inputs = read_inputs(arguments)
     customer_id = id_of(arguments.customer, inputs)
     found = _explained(inputs, customer_id)
     if arguments.format == "json":
-        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+        data = found.to_dict()
+        if not arguments.messages:
+            data.pop("messages", None)
+        print(json.dumps(data, indent=2, ensure_ascii=False))
     else:
         text = found.text(arguments.language, voice=arguments.voice)
         print_lines(console_on(sys.stdout), text)

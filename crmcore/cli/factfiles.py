@@ -18,10 +18,11 @@ from crmcore.cli.inputs import about, read_columns
 from crmcore.columns import Column
 from crmcore.errors import DataError
 from crmcore.evaluation import Evaluation
-from crmcore.facts import FactTable
+from crmcore.facts import FactTable, check_ranges
 from crmcore.frames import write_file
 from crmcore.policy import Policy
 from crmcore.records.raw import Raw
+from crmcore.workbench.diffing.sharing import left_out
 
 __all__ = ["FactsFile", "read_facts", "write_facts"]
 
@@ -53,15 +54,19 @@ class FactsFile:
 
     def table(self, *policies: Policy) -> FactTable:
         """Return what policies look at; personal attributes that are not there are unknown."""
+        personal = {name for policy in policies for name in left_out(policy)}
         fields = {
             name: policy.fields[name]
             for policy in policies
             for name in (*policy.facts, *policy.attributes)
         }
-        hidden = [name for name, one in fields.items() if one.personal and name not in self.columns]
+        hidden = [name for name in fields if name in personal and name not in self.columns]
         given = {name: one for name, one in fields.items() if name not in hidden}
         with about(self.name):
             facts = FactTable.from_arrays(self.columns, given)
+            for policy in policies:
+                known = policy.attributes.keys() - hidden
+                check_ranges(facts.columns, {name: policy.attributes[name] for name in known})
         nothing = np.zeros(len(facts), np.bool_)
         columns = dict(facts.columns)
         for name in hidden:

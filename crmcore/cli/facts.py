@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import secrets
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from crmcore.cli.factfiles import write_facts
@@ -12,7 +13,14 @@ from crmcore.cli.inputs import read_inputs
 from crmcore.cli.rows import check_path
 from crmcore.cli.statuses import FINE, UsageError
 from crmcore.cli.terminal import console_on, number_of, plain
-from crmcore.workbench.diffing import pseudonymised
+from crmcore.facts import FactTable
+from crmcore.policy import Policy
+from crmcore.workbench.diffing.sharing import (
+    left_out,
+    precision_of,
+    pseudonymised,
+    resting_on,
+)
 
 __all__ = ["facts"]
 
@@ -31,10 +39,27 @@ def facts(arguments: argparse.Namespace) -> int:
         write_facts(result, shared, Path(arguments.out))
     except OSError as error:
         raise UsageError(f"--out: {arguments.out}: {error.strerror}") from None
-    console = console_on(sys.stdout)
     drawn = f"{len(shared):,} of {number_of(len(result), 'customer')}"
-    console.print(f"Written to {plain(arguments.out)}: {drawn}", soft_wrap=True)
-    left_out = [name for name in result.policy.attributes if name not in shared.columns]
-    if left_out:
-        console.print(f"Left out, as they are personal: {', '.join(left_out)}", soft_wrap=True)
+    console = console_on(sys.stdout)
+    for line in (f"Written to {arguments.out}: {drawn}", *_told(result.policy, shared)):
+        console.print(plain(line), soft_wrap=True)
     return FINE
+
+
+def _told(policy: Policy, shared: FactTable) -> Iterator[str]:
+    """Yield what is in the file and what is not, line by line."""
+    yield f"Columns: {', '.join(['customer_id', *shared.columns])}"
+    for precision in ("day", "second"):
+        cut = [
+            name
+            for name, column in shared.columns.items()
+            if column.kind == "instant" and precision_of(column, policy.zone) == precision
+        ]
+        if cut:
+            yield f"Cut off to the {precision}: {', '.join(cut)}"
+    personal = left_out(policy)
+    if personal:
+        yield f"Left out, as they are personal: {', '.join(personal)}"
+    blind = resting_on(policy, personal)
+    if blind:
+        yield f"Not to be compared by this file, as they rest on those: {', '.join(blind)}"

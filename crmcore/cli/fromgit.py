@@ -1,4 +1,4 @@
-"""Policies as they are at some commit: ``main:shop.toml`` is what git has there."""
+"""Policies as git has them: ``main:shop.toml`` at a commit, ``:shop.toml`` in the index."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ from crmcore.policy.document import POLICY
 __all__ = ["is_in_git", "policy_in_git"]
 
 # One letter and a slash is a drive, not a commit.
-_NAMED: Final = re.compile(r"(?![A-Za-z]:[\\/])([^:]+):(.+\.(?:toml|json))")
+_NAMED: Final = re.compile(r"(?![A-Za-z]:[\\/])([^:]*):(.+\.(?:toml|json))")
 _MOST_FILES: Final = 7
 _MOST_BYTES: Final = (1 << 20) + 1
 
 
 def is_in_git(name: str) -> bool:
-    r"""Tell whether a name means a file at a commit, such as ``HEAD~1:policies/shop.toml``.
+    r"""Tell whether a name means a file that git has, such as ``HEAD~1:policies/shop.toml``.
 
     Examples
     --------
-    >>> is_in_git("main:shop.toml"), is_in_git(r"C:\shop.toml"), is_in_git("shop.toml")
-    (True, False, False)
+    >>> is_in_git("main:shop.toml"), is_in_git(":shop.toml"), is_in_git(r"C:\shop.toml")
+    (True, True, False)
     """
     return _NAMED.fullmatch(name) is not None and not Path(name).exists()
 
 
 def policy_in_git(name: str) -> Policy:
-    """Return the policy that a file was at a commit; what it extends is read there too.
+    """Return the policy that a file is at a commit or, where none is named, in the index.
+
+    What it extends is read there too.
 
     The file is named as from the present folder, and need not exist there any more.
 
@@ -99,6 +101,8 @@ def _why(ref: str, folder: Path) -> str:
     place = "the present folder" if folder == Path() else str(folder)
     if not _knows(folder, "--git-dir"):
         return f"{place} is in no git repository"
+    if not ref:
+        return f"there is no such file in git's index, seen from {place}"
     if not _knows(folder, "--verify", "--end-of-options", f"{ref}^{{commit}}"):
         return f"git knows no commit, branch or tag {ref!r}"
     return f"there is no such file at {ref!r}, seen from {place}"

@@ -14,7 +14,6 @@ from crmcore.calendars import moments, to_datetime
 from crmcore.cli.fromgit import is_in_git, policy_in_git
 from crmcore.cli.statuses import UsageError
 from crmcore.cli.terminal import progress, working
-from crmcore.conditions import nearest
 from crmcore.errors import DataError, SourceError
 from crmcore.evaluation import Evaluation, evaluate
 from crmcore.frames import read_file
@@ -23,6 +22,7 @@ from crmcore.records.customers import CustomerTable
 from crmcore.records.orders import OrderTable
 from crmcore.records.raw import Raw
 from crmcore.records.source import Columns, Source, load_source
+from crmcore.suggestions import nearest
 
 __all__ = [
     "Inputs",

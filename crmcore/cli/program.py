@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from crmcore.cli.arguments import parser
 from crmcore.cli.statuses import DATA, FINE, INTERRUPTED, POLICY, USAGE, UsageError
+from crmcore.cli.terminal import plain
 from crmcore.errors import (
     DataError,
     MissingExtraError,
@@ -62,13 +63,13 @@ def _guarded(argv: Sequence[str] | None) -> int:
     try:
         return _run(arguments)
     except (UsageError, MissingExtraError) as error:
-        return _refuse(str(error), USAGE)
+        return _refuse(plain(error), USAGE)
     except PolicyError as error:
         if getattr(arguments, "format", None) == "json":
             print(_as_json(error))
         return _refuse(str(error), POLICY)
     except DataError as error:
-        return _refuse(_of_data(error), DATA)
+        return _refuse(plain(_of_data(error)), DATA)
     except UnknownCustomerError as error:
         return _refuse(str(error), DATA)
     except KeyboardInterrupt:

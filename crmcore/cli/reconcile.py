@@ -18,13 +18,13 @@ from crmcore.cli.rows import markdown
 from crmcore.cli.statuses import FINDINGS, FINE, UsageError
 from crmcore.cli.terminal import console_on, heading, number_of, plain, table, working
 from crmcore.columns import Column, Kind, Value, floor_decimal
-from crmcore.conditions import nearest
 from crmcore.errors import DataError
 from crmcore.facts import USUAL_FACTS
 from crmcore.policy import Policy
 from crmcore.records.orders import OrderTable
 from crmcore.records.raw import Raw
 from crmcore.records.source import Source
+from crmcore.suggestions import nearest
 from crmcore.wording import Catalogue, Message
 from crmcore.workbench.reconciling import Comparison, Ladder, Reading, compare, other_sources
 from crmcore.workbench.reconciling import reconcile as ladder_of

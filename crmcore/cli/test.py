@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
@@ -22,6 +23,7 @@ from crmcore.cli.terminal import (
 )
 from crmcore.workbench.testing import (
     Coverage,
+    Failure,
     MutationReport,
     TestReport,
     generate,
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["test"]
 
 _PARTS: Final[tuple[Part, ...]] = get_args(Part)
-_BY_ORDERS: Final = "only a case given by orders can notice"
 
 
 def test(arguments: argparse.Namespace) -> int:
@@ -82,7 +83,11 @@ def _generate(report: TestReport, arguments: argparse.Namespace) -> int:
     place = place_of(arguments.policy)
     named = place if isinstance(place, str) else None
     changes = arguments.mutate and not report.failures
-    print(generate(report.policy, report.cases, changes=changes, named=named), end="")
+    text = generate(report.policy, report.cases, changes=changes, named=named)
+    if arguments.out is None:
+        print(text, end="")
+    else:
+        Path(arguments.out).write_text(text, "utf-8")
     return FINE
 
 
@@ -95,12 +100,15 @@ def _show(
     wants_mutation: bool,
 ) -> None:
     console = console_on(sys.stdout)
-    for failure in report.failures:
-        file = f"{Path(failure.file).name}: " if failure.file else ""
-        console.print(f"FAILED {plain(file)}{plain(failure.case)}", style="bold", soft_wrap=True)
-        print_lines(console, "\n".join(f"  {line}" for line in str(failure).splitlines()))
+    for (file, case), failures in _by_case(report):
+        where = f"{Path(file).name}: " if file else ""
+        console.print(f"FAILED {plain(where)}{plain(case)}", style="bold", soft_wrap=True)
+        for failure in failures:
+            print_lines(console, "\n".join(f"  {line}" for line in str(failure).splitlines()))
         console.print()
     console.print(_summary(report), soft_wrap=True)
+    for note in _notes(report):
+        console.print(plain(note), soft_wrap=True)
     if coverage is not None:
         _show_coverage(console, coverage)
     if asked is not None:
@@ -109,6 +117,15 @@ def _show(
         _show_mutation(console, mutation)
     elif wants_mutation:
         console.print("\nThe policy is not changed before all cases pass.", style="bold")
+
+
+def _by_case(report: TestReport) -> Iterator[tuple[tuple[str | None, str], Iterator[Failure]]]:
+    return groupby(report.failures, key=lambda failure: (failure.file, failure.case))
+
+
+def _notes(report: TestReport) -> Iterator[str]:
+    for case in report.contradictory:
+        yield f"note: no orders could give the facts of the case: {case.name}"
 
 
 def _summary(report: TestReport) -> str:
@@ -125,7 +142,7 @@ def _show_coverage(console: Console, coverage: Coverage) -> None:
         count = number_of(coverage.impossible, "more")
         console.print(f"{count.removesuffix('s')} that no customer can reach", soft_wrap=True)
     if not coverage.is_whole:
-        text = "Not every combination could be tried: some of these may be out of reach."
+        text = "What nobody can reach cannot be told for certain here, so everything counts."
         console.print(text, soft_wrap=True)
     if coverage.uncovered:
         heading(console, "Not reached")
@@ -141,12 +158,22 @@ def _counts(coverage: Coverage) -> Iterator[tuple[str, int, int]]:
 def _show_mutation(console: Console, mutation: MutationReport) -> None:
     total = number_of(mutation.total, "change")
     heading(console, f"Changes of the policy: {mutation.noticed:,} of {total} noticed")
+    for line in _unnoticed(mutation):
+        console.print(plain(line), soft_wrap=True)
+    if mutation.equivalent:
+        apart = "make no difference" if mutation.is_certain else "no difference found"
+        console.print(f"{apart}: {len(mutation.equivalent):,}", soft_wrap=True)
+
+
+def _unnoticed(mutation: MutationReport) -> Iterator[str]:
+    """Yield the unnoticed changes, last those that cases given by facts cannot notice."""
+    of_facts = [change for change in mutation.unnoticed if change.of_facts]
     for change in mutation.unnoticed:
-        hint = f" ({_BY_ORDERS})" if change.of_facts else ""
-        console.print(f"  unnoticed: {plain(change)}{hint}", soft_wrap=True)
-    apart = "makes no difference" if mutation.is_certain else "no difference found"
-    for change in mutation.equivalent:
-        console.print(f"  {apart}: {plain(change)}", soft_wrap=True)
+        if not change.of_facts:
+            yield f"  unnoticed: {change}"
+    if of_facts:
+        yield f"only a case given by orders can notice: {len(of_facts):,}"
+        yield from (f"  unnoticed: {change}" for change in of_facts)
 
 
 def _data(
@@ -164,13 +191,11 @@ def _markdown(
     report: TestReport, coverage: Coverage | None, mutation: MutationReport | None
 ) -> Iterator[str]:
     yield f"**{_summary(report)}**"
-    for failure in report.failures:
-        yield from (
-            "",
-            f"- {failure.case}",
-            "",
-            *(f"      {one}" for one in str(failure).splitlines()),
-        )
+    for (_, case), failures in _by_case(report):
+        yield from ("", f"- {case}", "")
+        yield from (f"      {one}" for failure in failures for one in str(failure).splitlines())
+    for note in _notes(report):
+        yield from ("", note)
     if coverage is not None:
         yield from ("", f"Coverage: {coverage.percent:g} %", "")
         yield from ("| reached | by cases | of |", "|---|---:|---:|")

@@ -15,9 +15,9 @@ from crmcore.conditions.language.parser import parse
 from crmcore.conditions.language.printer import to_text
 from crmcore.conditions.language.tokens import ConditionSyntaxError
 from crmcore.conditions.language.tree import KEYWORDS, Condition, names
-from crmcore.conditions.language.written import ConditionField
+from crmcore.conditions.language.written import ConditionField, ConditionReader
 from crmcore.conditions.rule import Rule, compile_condition
-from crmcore.conditions.typed.binding import GIVEN, bind
+from crmcore.conditions.typed.binding import bind
 from crmcore.conditions.typed.bound import (
     Bound,
     BoundBand,
@@ -39,11 +39,11 @@ from crmcore.conditions.typed.bound import (
     BoundTerms,
     BoundValue,
     fields_of,
+    guarded_fields,
     parts_of,
     thresholds,
 )
-from crmcore.conditions.typed.literals import Suggestions, nearest
-from crmcore.conditions.typed.types import FieldType, a_field
+from crmcore.conditions.typed.types import GIVEN, FieldType, a_field
 
 __all__ = [
     "GIVEN",
@@ -69,13 +69,13 @@ __all__ = [
     "BoundValue",
     "Condition",
     "ConditionField",
+    "ConditionReader",
     "ConditionSyntaxError",
     "ConditionTrace",
     "FieldChange",
     "FieldType",
     "Rule",
     "Seen",
-    "Suggestions",
     "Threshold",
     "Truth",
     "a_field",
@@ -85,8 +85,8 @@ __all__ = [
     "evaluate",
     "explain",
     "fields_of",
+    "guarded_fields",
     "names",
-    "nearest",
     "parse",
     "parts_of",
     "smallest_change",

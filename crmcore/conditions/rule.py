@@ -16,7 +16,7 @@ from crmcore.conditions.language.tokens import ConditionSyntaxError
 from crmcore.conditions.typed.binding import bind
 from crmcore.conditions.typed.bound import Bound
 from crmcore.conditions.typed.types import FieldType
-from crmcore.errors import PolicyError, Problem
+from crmcore.errors import Lines, PolicyError, Problem
 
 __all__ = ["Rule", "compile_condition"]
 
@@ -157,24 +157,10 @@ def _bound(text: str, fields: Mapping[str, FieldType], zone: Zone | None) -> Bou
     try:
         bound, problems = bind(parse(text), fields, _PATH, zone=zone)
     except ConditionSyntaxError as error:
-        span = (error.position, error.end)
-        wrong = Problem("condition_syntax", error.message, _PATH, span=span)
-        raise PolicyError([_placed(wrong, text)]) from None
+        wrong = Problem("condition_syntax", error.message, _PATH)
+        raise PolicyError([Lines(text).marked(wrong, error.position, error.end)]) from None
     if bound is None:
-        raise PolicyError([_placed(problem, text) for problem in problems])
+        lines, whole = Lines(text), (0, len(text))
+        marked = [lines.marked(problem, *(problem.span or whole)) for problem in problems]
+        raise PolicyError([replace(problem, span=None) for problem in marked])
     return bound
-
-
-def _placed(problem: Problem, text: str) -> Problem:
-    """Return the problem with the line of the text that its span is in."""
-    start, end = problem.span or (0, len(text))
-    before = text.rfind("\n", 0, start) + 1
-    source = text[before:].split("\n", 1)[0]
-    return replace(
-        problem,
-        line=text.count("\n", 0, start) + 1,
-        column=start - before + 1,
-        end_column=min(end - before, len(source)) + 1,
-        source=source,
-        span=None,
-    )

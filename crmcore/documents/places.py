@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from typing import Final
 
 from crmcore.documents.kinds import upwards
-from crmcore.documents.spans import Node, Span, letter_starts, locate
+from crmcore.documents.spans import Node, Span, letter_spans, locate
 from crmcore.documents.texts import Text
-from crmcore.errors import Problem
+from crmcore.errors import MAX_PROBLEMS, Lines, Problem
 
 __all__ = ["placed"]
 
@@ -27,7 +27,8 @@ def placed(problems: Iterable[Problem], texts: Sequence[Text]) -> list[Problem]:
     Parameters
     ----------
     problems
-        What is wrong. Where a file or line is told already, it stays.
+        What is wrong, of which no more are looked at than are told. Where a file or line is told
+        already, it stays.
     texts
         What was read, the text that is looked at first in front: a place is that of the first
         text which has the path, or, where none has, the path of a table around it.
@@ -40,8 +41,9 @@ def placed(problems: Iterable[Problem], texts: Sequence[Text]) -> list[Problem]:
         3 | fact = 'b'
           |        ^^^
     """
+    problems = list(islice(problems, MAX_PROBLEMS + 1))
     if not any(text.text or text.name for text in texts):
-        return list(problems)  # a mapping has no places
+        return problems  # a mapping has no places
     known = [_Places(text) for text in texts]
     found = [one if one.line or one.file else _placed(one, known) for one in problems]
     order = {text.name: at for at, text in reversed(list(enumerate(texts)))}
@@ -66,41 +68,25 @@ class _Places:
 
     def __init__(self, text: Text) -> None:
         self.text = text
-        self._letters: tuple[Span, list[int]] = ((0, 0), [])
+        self._letters: tuple[Span, list[Span]] = ((0, 0), [])
 
     @cached_property
     def _root(self) -> Node | None:
         return locate(self.text.text, is_json=self.text.is_json) if self.text.text else None
 
     @cached_property
-    def _lines(self) -> list[str]:
-        return self.text.text.split("\n")
-
-    @cached_property
-    def _starts(self) -> list[int]:
-        starts = [0]
-        for line in self._lines:
-            starts.append(starts[-1] + len(line) + 1)
-        return starts
+    def _lines(self) -> Lines:
+        return Lines(self.text.text)
 
     def placed(self, problem: Problem, path: str) -> Problem | None:
         """Return a problem with the place of a path, if the text has that path."""
         node = self._root and _node(self._root, path.split("."))
-        span = None if node is None else _meant(node, problem, path)
+        span = None if node is None else _meant(node, problem)
         if span is None:
             return None
         if problem.span is not None and path == problem.path:
             span = self._within(span, problem.span)
-        line = bisect_right(self._starts, span[0])
-        start, source = self._starts[line - 1], self._lines[line - 1].rstrip("\r")
-        return replace(
-            problem,
-            file=self.text.name,
-            line=line,
-            column=span[0] - start + 1,
-            end_column=min(span[1] - start, len(source)) + 1,
-            source=source,
-        )
+        return replace(self._lines.marked(problem, *span), file=self.text.name)
 
     def _within(self, literal: Span, inner: Span) -> Span:
         """Return where some characters of a text stand."""
@@ -109,29 +95,22 @@ class _Places:
         if written[:1] not in ("'", '"'):
             return literal
         if self._letters[0] != literal:
-            self._letters = literal, letter_starts(written)
-        starts = self._letters[1]
-        first, last = (start + starts[min(at, len(starts) - 1)] for at in inner)
-        return first, max(first + 1, last)
+            self._letters = literal, letter_spans(written)
+        spans = self._letters[1]
+        first = spans[min(inner[0], len(spans) - 1)][0]
+        last = spans[min(max(inner[1] - 1, inner[0]), len(spans) - 1)][1]
+        return start + first, start + last
 
 
-def _meant(node: Node, problem: Problem, path: str) -> Span | None:
+def _meant(node: Node, problem: Problem) -> Span | None:
     """Return the place of a node's name or of its value, whichever a problem speaks of."""
     if node.key is None or node.value is None:
         return node.key or node.value
     if problem.code == "missing_key":
         has_header = node.value[0] <= node.key[0] < node.value[1]
         return node.key if has_header else node.value
-    if problem.given is None:
-        return node.key if problem.code in _OF_KEYS else node.value
-    of_key = _names(problem.given, path.rpartition(".")[2])
+    of_key = problem.at_key or (problem.given is None and problem.code in _OF_KEYS)
     return node.key if of_key else node.value
-
-
-def _names(given: str, key: str) -> bool:
-    """Whether what was given is a key itself, perhaps shortened."""
-    name = given.strip("'")
-    return key.startswith(name[:-1]) if name[1:].endswith("…") else key == name
 
 
 def _node(root: Node | None, parts: Sequence[str]) -> Node | None:

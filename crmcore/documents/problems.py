@@ -10,10 +10,11 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from crmcore.conditions import ConditionSyntaxError, Suggestions
+from crmcore.conditions import ConditionSyntaxError
 from crmcore.documents.kinds import DocumentKind, Location, upwards
 from crmcore.documents.texts import Table
-from crmcore.errors import Problem
+from crmcore.errors import MAX_PROBLEMS, Problem, spelled
+from crmcore.suggestions import Suggestions
 
 __all__ = ["pointing", "problems_of", "untold", "written"]
 
@@ -84,7 +85,7 @@ def problems_of(
     table
         What was validated: with it places lead through what is there only.
     """
-    errors = error.errors(include_url=False)
+    errors = error.errors(include_url=False)[: MAX_PROBLEMS + 1]
     # Only where something is too short is it asked what is inside of what.
     locations = [details["loc"] for details in errors]
     is_short = any(details["type"] == "too_short" for details in errors)
@@ -153,9 +154,9 @@ class _Teller:
     keys: dict[Location, tuple[tuple[str, ...], ...]] = field(default_factory=dict)  # looked up
 
     def tell(self, details: ErrorDetails) -> tuple[Location, Problem]:
-        loc = details["loc"]
+        loc, is_key = details["loc"], False
         if loc[1:] and loc[-1] == "[key]" and loc[-2] == details["input"]:
-            loc = loc[:-1]  # pydantic's mark of a key that is wrong itself
+            loc, is_key = loc[:-1], True  # pydantic's mark of a key that is wrong itself
         if self.table is not None:
             place = _through(self.table, loc, self.kind.tags, details["type"] == "missing")
         else:
@@ -163,7 +164,8 @@ class _Teller:
             place = (*loc[:2], *(part for part in loc[2:] if part not in self.kind.tags))
         if details["type"].startswith("union_tag"):
             place = (*place, details["ctx"]["discriminator"].strip("'"))
-        return place, pointing(self._problem(details, place))
+        problem = self._problem(details, place)
+        return place, replace(problem, at_key=True) if is_key else pointing(problem)
 
     def _problem(self, details: ErrorDetails, place: Location) -> Problem:
         kind, path = details["type"], ".".join(map(str, place))
@@ -253,7 +255,11 @@ def _badly_written(details: ErrorDetails, path: str) -> Problem:
     pattern = str(details.get("ctx", {}).get("pattern"))
     allowed = next((v for k, v in _PATTERNS.items() if pattern.startswith(k)), _NAME)
     message = "this is not written as it must be"
-    return Problem("bad_name", message, path, written(details["input"]), allowed)
+    given = details["input"]
+    strange = next((one for one in given if not one.isascii()), None)
+    if strange is not None and strange.isalpha():
+        message += f": it has {spelled(strange)}"
+    return Problem("bad_name", message, path, written(given), allowed)
 
 
 def _length(details: ErrorDetails) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -19,8 +18,8 @@ from typing import Final, NoReturn
 
 from crmcore.documents.kinds import DocumentKind
 from crmcore.documents.places import placed
-from crmcore.documents.texts import Plain, Table, Text
-from crmcore.errors import Problem
+from crmcore.documents.texts import NOTHING, Plain, Size, Table, Text
+from crmcore.errors import Lines, Problem
 
 __all__ = ["is_text", "read", "read_file", "read_text"]
 
@@ -28,22 +27,31 @@ MAX_BYTES: Final = 1 << 20
 MAX_LINES: Final = 10_000
 MAX_DEPTH: Final = 50
 MAX_NODES: Final = 20_000
-MAX_SIGNS: Final = 30_000  # between values, before they are read
+MAX_SIGNS: Final = 30_000  # what parts values, counted before they are read
 MAX_ENTRIES: Final = 1_000
 MAX_STRING: Final = 10_000
 MAX_KEY: Final = 200
-MAX_TEXT: Final = 120_000
+MAX_TEXT: Final = 160_000
 MAX_DIGITS: Final = 400
 MAX_KEY_PARTS: Final = 8
 MAX_PROBLEMS: Final = 100
 _INT64: Final = range(-(2**63), 2**63)
+_BYTE_ORDER_MARK: Final = "\ufeff"
 
-# Possessive, and only from the first character of a word on: one pass, whatever the text.
-_PART: Final = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
+# Possessive, and what has no end goes on to the end: one pass, whatever the text.
+_LITERAL: Final = re.compile(
+    r'"""(?:[^"\\]++|\\[\s\S]|""?(?!"))*+(?:"{3,5})?|'
+    r"'''(?:[^']++|''?(?!'))*+(?:'{3,5})?|"
+    r'"(?:[^"\\\n]++|\\.)*+"?|'
+    r"'[^'\n]*+'?|"
+    r"#[^\n]*+"
+)
+_STAND_IN: Final = '"'
+_PART: Final = rf"(?:[A-Za-z0-9_-]++|{_STAND_IN})"
 _LONG_KEY: Final = re.compile(
     rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MAX_KEY_PARTS}}}"
 )
-_LONG_NUMBER: Final = re.compile(rf"(?<![0-9A-Za-z_])[0-9][0-9A-Za-z_.]{{{MAX_DIGITS}}}")
+_LONG_NUMBER: Final = re.compile(rf"(?<![0-9A-Za-z_.])[0-9][0-9A-Za-z_.]{{{MAX_DIGITS}}}")
 _PLACE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -57,7 +65,7 @@ def is_text(source: str) -> bool:
     >>> is_text('zone = "UTC"'), is_text('{"zone": "UTC"}'), is_text("shop.toml")
     (True, True, False)
     """
-    return "\n" in source or "=" in source or source.lstrip()[:1] in ("{", "")
+    return "\n" in source or "=" in source or _begins(source) in ("{", "")
 
 
 def read(
@@ -92,8 +100,10 @@ def read(
     return read_file(Path(source), kind, collect=collect)
 
 
-def read_file(path: Path, kind: DocumentKind, *, collect: bool = False) -> Text:
-    """Read a ``.toml`` or ``.json`` file; see `read`."""
+def read_file(
+    path: Path, kind: DocumentKind, *, collect: bool = False, before: Size = NOTHING
+) -> Text:
+    """Read a ``.toml`` or ``.json`` file; see `read_text`."""
     refuse = _Refusing(kind, Text({}, name=str(path)))
     if path.suffix not in (".toml", ".json"):
         refuse("unknown_format", f"a {kind.word} is a .toml or a .json file")
@@ -107,14 +117,14 @@ def read_file(path: Path, kind: DocumentKind, *, collect: bool = False) -> Text:
         refuse("unreadable", f"cannot be read: {why or 'no file can have this name'}")
     if len(content) > MAX_BYTES:
         refuse("too_large", f"a file has at most {MAX_BYTES:,} bytes")
-    content = content.removeprefix(BOM_UTF8)
     try:
         text = content.decode()
     except UnicodeDecodeError as reason:
-        before = content[: reason.start].decode()
-        shown = replace(refuse.text, text=content.decode(errors="replace"))
-        _Refusing(kind, shown)("not_utf8", "the file is not UTF-8 text", len(before))
-    return read_text(text, kind, file=path, collect=collect)
+        at = len(content[: reason.start].decode().removeprefix(_BYTE_ORDER_MARK))
+        text = content.decode(errors="replace").removeprefix(_BYTE_ORDER_MARK)
+        shown = replace(refuse.text, text=text)
+        _Refusing(kind, shown)("not_utf8", "the file is not UTF-8 text", at)
+    return read_text(text, kind, file=path, collect=collect, before=before)
 
 
 def read_text(
@@ -124,20 +134,27 @@ def read_text(
     file: Path | None = None,
     name: str | None = None,
     collect: bool = False,
+    before: Size = NOTHING,
 ) -> Text:
     """Read TOML, or JSON where the text starts with a brace or the file says so; see `read`.
 
-    Messages call it by its file or its name.
+    Messages call it by its file or its name. The limits hold for it together with what was read
+    `before` of the same document.
     """
-    is_json = file.suffix == ".json" if file else text.lstrip().startswith("{")
-    found = Text({}, text, file, str(file) if file else name, is_json)
+    is_json = file.suffix == ".json" if file else _begins(text) == "{"
+    text = text.removeprefix(_BYTE_ORDER_MARK)
+    found = Text({}, text, file, str(file) if file else name, is_json, size=before)
     refuse = _Refusing(kind, found)
-    if len(text) > MAX_BYTES or len(text.encode(errors="replace")) > MAX_BYTES:
+    length = len(text) if len(text) > MAX_BYTES else len(text.encode(errors="replace"))
+    if before.length + length > MAX_BYTES:
         refuse("too_large", f"a text has at most {MAX_BYTES:,} bytes")
-    if text.count(",") + text.count(":" if is_json else "=") > MAX_SIGNS:
-        refuse("too_large", f"a {kind.word} has at most {MAX_NODES:,} values")
+    bare, parting = _LITERAL.sub(_STAND_IN, text), ",:[{" if is_json else ",=.[{"
+    signs = before.signs + sum(map(bare.count, parting))
+    if signs > MAX_SIGNS:
+        outside = f"a {kind.word} has at most {MAX_SIGNS:,} of the signs {' '.join(parting)}"
+        refuse("too_large", f"{outside} outside texts and comments")
     if not is_json:
-        _check_toml(text, refuse)
+        _check_toml(text, bare, refuse)
     try:
         given = _json(text) if is_json else tomllib.loads(text, parse_float=Decimal)
     except RecursionError:
@@ -148,19 +165,25 @@ def read_text(
         refuse("json_syntax", reason.msg, reason.pos)
     except (ValueError, InvalidOperation):
         refuse("out_of_range", "a number or a date is too large to be read")
+    found = replace(found, size=replace(before, length=before.length + length, signs=signs))
     return _finished(found, given, kind, collect)
+
+
+def _begins(text: str) -> str:
+    return text.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1]
 
 
 def _finished(text: Text, given: object, kind: DocumentKind, collect: bool) -> Text:
     """Return a text with a copy in plain dicts and lists, numbers exact, all within limits."""
     if not isinstance(given, Mapping):
         _Refusing(kind, text)("wrong_type", f"a {kind.word} is a table at the top")
-    copier = _Copier(kind.word)
+    copier = _Copier(kind.word, text.size)
     table = copier.table(given)
     problems = placed(copier.problems, [text])
     if problems and (copier.is_beyond or not collect):
         raise kind.error(problems)
-    return replace(text, table=table, problems=tuple(problems))
+    size = replace(text.size, values=copier.nodes, letters=copier.letters)
+    return replace(text, table=table, problems=tuple(problems), size=size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,27 +196,19 @@ class _Refusing:
     def __call__(self, code: str, message: str, at: int | None = None) -> NoReturn:
         problem = Problem(code, message, file=self.text.name)
         if at is not None:
-            start = self.text.text.rfind("\n", 0, at) + 1
-            source = self.text.text[start:].partition("\n")[0].rstrip("\r")
-            problem = replace(
-                problem,
-                line=self.text.text.count("\n", 0, at) + 1,
-                column=at - start + 1,
-                end_column=at - start + 2,
-                source=source,
-            )
+            problem = Lines(self.text.text).marked(problem, at, at + 1)
         raise self.kind.error([problem]) from None
 
 
 class _Copier:
     """Copies level by level, so that nothing overflows the stack."""
 
-    def __init__(self, word: str) -> None:
+    def __init__(self, word: str, before: Size) -> None:
         self.word = word
         self.problems: list[Problem] = []
         self.is_beyond = False  # beyond a limit: then the rest is not looked at
-        self.nodes = 0
-        self.letters = 0
+        self.nodes = before.values
+        self.letters = before.letters
 
     def table(self, given: Mapping[object, object]) -> Table:
         return self._table(given, "", 1)
@@ -330,16 +345,21 @@ def _pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return table
 
 
-def _check_toml(text: str, refuse: _Refusing) -> None:
-    """Refuse a text that takes long to read, before it is read."""
+def _check_toml(text: str, bare: str, refuse: _Refusing) -> None:
+    """Refuse a text that takes long to read, before it is read; `bare`: without its literals."""
     if text.count("\n") > MAX_LINES:
         refuse("too_large", f"a text has at most {MAX_LINES:,} lines")
-    if _LONG_NUMBER.search(text):
+    if _LONG_NUMBER.search(bare):
         refuse("out_of_range", f"a number has at most {MAX_DIGITS} digits")
     # Reading a key takes time that grows with the square of its parts.
-    long_key = _LONG_KEY.search(text)
+    long_key = _LONG_KEY.search(bare)
     if long_key:
-        refuse("too_deep", f"a key has at most {MAX_KEY_PARTS} parts", long_key.start())
+        at = long_key.start()
+        for literal in _LITERAL.finditer(text):
+            if literal.start() >= at:
+                break
+            at += len(literal[0]) - len(_STAND_IN)
+        refuse("too_deep", f"a key has at most {MAX_KEY_PARTS} parts", at)
 
 
 def _refuse_toml(message: str, text: str, refuse: _Refusing) -> NoReturn:
@@ -347,8 +367,6 @@ def _refuse_toml(message: str, text: str, refuse: _Refusing) -> NoReturn:
     message = _PLACE.sub("", message)
     at = len(text)
     if place and place[1]:
-        lines = text.split("\n")
-        line, column = int(place[1]), int(place[2])
-        at = sum(len(one) + 1 for one in lines[: line - 1]) + column - 1
+        at = Lines(text).start(int(place[1])) + int(place[2]) - 1
     twice = message.startswith(("Cannot overwrite", "Cannot declare", "Duplicate"))
     refuse("duplicate_key" if twice else "toml_syntax", message, at)

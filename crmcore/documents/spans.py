@@ -12,7 +12,7 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-__all__ = ["Node", "Span", "letter_starts", "locate"]
+__all__ = ["Node", "Span", "letter_spans", "locate"]
 
 Span: TypeAlias = tuple[int, int]
 """Position of the first character (from 0) and of the first after the last."""
@@ -116,13 +116,13 @@ def locate(text: str, *, is_json: bool) -> Node | None:
     return None if walk.blank() else walk.root
 
 
-def letter_starts(literal: str) -> list[int]:
-    r"""Return where in a string's literal each character of its value starts, and where they end.
+def letter_spans(literal: str) -> list[Span]:
+    r"""Return where in a string's literal each character of its value stands, and the quote after.
 
     Examples
     --------
-    >>> letter_starts(r'"a\tb"')
-    [1, 2, 4, 5]
+    >>> letter_spans(r'"a\tb"')
+    [(1, 2), (2, 4), (4, 5), (5, 6)]
     """
     quotes = 3 if literal.startswith(('"""', "'''")) and len(literal) >= 6 else 1
     start, end = quotes, len(literal) - quotes
@@ -130,7 +130,8 @@ def letter_starts(literal: str) -> list[int]:
         start += len(literal[3:5]) if literal.startswith("\r\n", 3) else literal[3] == "\n"
     letter = _LETTER if literal[0] == '"' else _PLAIN_LETTER
     found = letter.finditer(literal, start, end)
-    return [*(one.start() for one in found if not one.groupdict().get("nothing")), end]
+    spans = [one.span() for one in found if not one.groupdict().get("nothing")]
+    return [*spans, (end, end + 1)]
 
 
 class _LostError(Exception):

@@ -11,7 +11,7 @@ from crmcore.bands import Band
 from crmcore.calendars import to_datetime
 from crmcore.columns import Column, Ints, Value
 from crmcore.conditions import ConditionTrace
-from crmcore.evaluation.foresight import first_changes
+from crmcore.evaluation.foresight import Outlook, outlook_of
 from crmcore.evaluation.pipeline import given_moments
 from crmcore.evaluation.plain import plain_explanation
 from crmcore.evaluation.telling import laid_out, messages_of
@@ -59,6 +59,11 @@ class Decision:
     changes_on, changes_to
         The first local day on which the value differs if nothing happens, and what it is then;
         ``None`` when it stays.
+    unchanged_until
+        The last day that was tried, where the value is the same up to it and may change after
+        it; ``None`` when `changes_on` says all there is.
+    change_hidden
+        Whether nothing is said of changes, as the day would tell what is personal.
     flips
         For each fact, the nearest value on either side that would change this decision with
         everything else as it is; the nearest first.
@@ -75,6 +80,8 @@ class Decision:
     conditions: tuple[ConditionTrace, ...] = ()
     changes_on: date | None = None
     changes_to: Value = None
+    unchanged_until: date | None = None
+    change_hidden: bool = False
     flips: tuple[Flip, ...] = ()
     internal: bool = False
 
@@ -184,20 +191,20 @@ def explain(subject: Subject) -> Explanation:
     policy, timing, last = subject.policy, subject.timing, subject.last_evaluated_us
     columns = subject.columns
     flips = nearest_flips(policy, columns, timing, last)
-    changes = (
-        {}
-        if subject.orders is None
-        else first_changes(policy, columns, subject.orders, timing, last)
-    )
+    outlook = Outlook()
+    if subject.orders is not None:
+        outlook = outlook_of(policy, columns, subject.orders, timing, last)
     decisions = []
     for step in policy.steps:
-        changes_on, changes_to = changes.get(step.name, (None, None))
+        changes_on, changes_to = outlook.changes.get(step.name, (None, None))
         decisions.append(
             Decision(
                 name=step.name,
                 value=columns[step.name][0],
                 changes_on=changes_on,
                 changes_to=changes_to,
+                unchanged_until=outlook.until.get(step.name),
+                change_hidden=step.name in outlook.hidden,
                 flips=flips.get(step.name, ()),
                 internal=step.name in policy.internal,
                 **_reasons(step, policy, columns, timing, last),

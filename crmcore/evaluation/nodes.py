@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from crmcore.bands import Band
-from crmcore.conditions import ConditionTrace
+from crmcore.conditions import ConditionTrace, FieldType
+from crmcore.evaluation.crossing import AGES
 from crmcore.policy import Policy
 from crmcore.scoring import BandStep, NestedStep, SumStep
 from crmcore.segments import TableStep
@@ -24,8 +25,10 @@ NODE_KEYS: Final = (
     *("path", "op", "text", "item", "field", "value", "threshold", "margin", "truth", "unit"),
     *("weight", "hidden", "inputs", "terms"),
 )
-_UNITS: Final = {"bool": "truth", "float": "number", "text": "text", "label": "label"}
-_DAYS: Final = ("days_since_first", "days_since_last")
+_UNITS: Final = {
+    **{kind: kind for kind in ("date", "instant", "text", "label")},
+    **{"bool": "truth", "int": "number", "ratio": "number", "float": "number"},
+}
 
 
 def path_of(policy: Policy, name: str) -> str:
@@ -43,15 +46,15 @@ def unit_of(policy: Policy, name: str) -> str | None:
     field, fact = policy.fields.get(name), policy.facts.get(name)
     if field is None:
         return None
-    if field.kind in ("date", "instant"):
-        return field.kind
-    if fact is not None and (fact.take in _DAYS or fact.field == "gap_days"):
+    if fact is not None and (fact.take in AGES or fact.field == "gap_days"):
         return "days"
-    if field.kind == "money" or (fact is not None and fact.take == "mean" and field.exponent):
-        return policy.currency.code
     if field.kind == "int":
         return "points" if policy.step(name) is not None else "count"
-    return "share" if field.kind == "ratio" else _UNITS[field.kind]
+    return "share" if fact is not None and fact.take == "share" else _typed_unit(policy, field)
+
+
+def _typed_unit(policy: Policy, type_: FieldType) -> str:
+    return policy.currency.code if type_.amount else _UNITS[type_.kind]
 
 
 def plain_nodes(
@@ -145,18 +148,20 @@ def _margins(band: Band, source: str, plainly: Plainly) -> list[object]:
 
 
 def _trace(trace: ConditionTrace, path: str, policy: Policy, plainly: Plainly) -> dict[str, object]:
-    name = trace.field or ""
+    unit = None if trace.field is None else unit_of(policy, trace.field)
+    if unit is None and trace.type is not None:
+        unit = _typed_unit(policy, trace.type)
     return _node(
         path,
         trace.op,
         text=trace.text,
         item=trace.item,
         field=trace.field,
-        value=plainly.value(name, trace.value),
+        value=plainly.typed(trace.type, trace.value),
         threshold=_threshold(trace, plainly),
-        margin=plainly.value(name, trace.margin),
+        margin=plainly.typed(trace.type, trace.margin),
         truth=trace.truth,
-        unit=unit_of(policy, name),
+        unit=unit,
         hidden=trace.hidden,
         inputs=[
             {
@@ -175,7 +180,6 @@ def _trace(trace: ConditionTrace, path: str, policy: Policy, plainly: Plainly) -
 
 
 def _threshold(trace: ConditionTrace, plainly: Plainly) -> object:
-    name, threshold = trace.field or "", trace.threshold
-    if isinstance(threshold, tuple):
-        return [plainly.value(name, one) for one in threshold]
-    return plainly.value(name, threshold)
+    if isinstance(trace.threshold, tuple):
+        return [plainly.typed(trace.type, one) for one in trace.threshold]
+    return plainly.typed(trace.type, trace.threshold)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
 from crmcore.columns import Column, Ints
-from crmcore.conditions import FieldType
 from crmcore.errors import DataError
-from crmcore.facts import scatter, summarise
+from crmcore.facts import check_ranges, scatter, summarise
 from crmcore.policy import Policy
 from crmcore.records.customers import CustomerTable
 from crmcore.records.ids import Ids, find_ids, unite
@@ -146,24 +144,12 @@ def attributes_of(
             column = Column(field_type.kind, nothing, np.zeros(len(population), np.bool_))
         else:
             given = _as_listed(name, given, field_type.categories)
-            _check_range(name, given, field_type)
             column = scatter(given, population.of_customers, len(population), zero=False)
         if name == "blocked" or name.startswith("tag:"):
             column = Column("bool", column.values.astype(np.bool_) & column.is_known())
         columns[name] = column
+    check_ranges(columns, policy.attributes)
     return columns
-
-
-def _check_range(name: str, column: Column, field_type: FieldType) -> None:
-    """Refuse values beyond the min and the max that the policy gives an attribute."""
-    values, outside = cast(Ints, column.values), np.zeros(len(column), np.bool_)
-    if field_type.low is not None:
-        outside |= values < field_type.low
-    if field_type.high is not None:
-        outside |= values > field_type.high
-    count = int(np.count_nonzero(outside & column.is_known()))
-    if count:
-        raise DataError("values beyond the policy's min or max", column=name, count=count)
 
 
 def _as_listed(name: str, column: Column, labels: tuple[str, ...]) -> Column:

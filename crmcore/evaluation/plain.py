@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from zoneinfo import ZoneInfo
 
 from crmcore.columns import Value
+from crmcore.conditions import FieldType
 from crmcore.evaluation.nodes import path_of, plain_nodes, unit_of
 from crmcore.evaluation.usage import OrderUse
 from crmcore.evaluation.variation import Flip
@@ -31,15 +32,16 @@ class Shower:
 
     def shown(self, name: str, value: Value) -> Parameter:
         """Return a value of the fact, score or decision of that name as a parameter."""
-        field = self.policy.fields.get(name)
+        return self.typed(self.policy.fields.get(name), value)
+
+    def typed(self, type_: FieldType | None, value: Value) -> Parameter:
+        """Return a value of that type as a parameter; ``None`` for the type of none."""
         match value:
             case datetime():
                 return self.local(value)
-            case Decimal():
-                return self.money(value)
-            case Fraction() if self._is_money(name):
-                return self.money(value)
-            case str() if field is not None and field.kind == "label":
+            case int() | Decimal() | Fraction() if type_ is not None and type_.amount:
+                return self.money(Fraction(value))
+            case str() if type_ is not None and type_.kind == "label":
                 return Label(value)
             case _:
                 return value
@@ -55,12 +57,10 @@ class Shower:
         """Return an amount in the policy's currency."""
         return Money(amount, self.policy.currency.code, self.policy.currency.exponent)
 
-    def _is_money(self, name: str) -> bool:
-        fact = self.policy.facts.get(name)
-        return fact is not None and fact.take == "mean" and fact.measure == "value"
 
-
-NEEDS_ORDERS: Final = ("known_at", "outlook", "orders", "messages")
+NEEDS_ORDERS: Final = (
+    *("known_at", "outlook", "outlook_until", "outlook_hidden", "orders", "messages"),
+)
 """The keys of an explanation that only the orders can tell; all others follow from the facts."""
 
 
@@ -83,6 +83,12 @@ def plain_explanation(explanation: Explanation) -> dict[str, object]:
         "decisions": [_decision(one, explanation, plainly) for one in explanation.decisions],
         "known_at": plain(explanation.known_at),
         "outlook": dict(_outlook(explanation, plainly)),
+        "outlook_until": {
+            one.name: one.unchanged_until.isoformat()
+            for one in explanation.decisions
+            if one.unchanged_until is not None
+        },
+        "outlook_hidden": [one.name for one in explanation.decisions if one.change_hidden],
         "orders": [plainly.order(order) for order in explanation.orders],
         "messages": {
             voice: [message.to_dict() for message in explanation.messages(voice)]
@@ -121,9 +127,13 @@ class Plainly:
 
     def value(self, name: str, value: Value) -> object:
         """Return a value of the fact, score or decision of that name."""
+        return self.typed(self.shower.policy.fields.get(name), value)
+
+    def typed(self, type_: FieldType | None, value: Value) -> object:
+        """Return a value of that type."""
         if isinstance(value, datetime):
             return value.astimezone(UTC).isoformat()
-        shown = self.shower.shown(name, value)
+        shown = self.shower.typed(type_, value)
         return f"{shown.shown:f}" if isinstance(shown, Money) else plain(shown)
 
     def order(self, order: OrderUse) -> dict[str, object]:

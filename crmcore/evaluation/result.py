@@ -22,7 +22,7 @@ from crmcore.evaluation.pipeline import (
     spread_facts,
 )
 from crmcore.evaluation.review import review
-from crmcore.facts import FactTable
+from crmcore.facts import FactTable, check_ranges
 from crmcore.findings import Finding
 from crmcore.policy import Policy
 from crmcore.records.customers import CustomerTable
@@ -277,7 +277,7 @@ def evaluate_facts(
     Raises
     ------
     DataError
-        A fact is missing or not what it is declared to be.
+        A fact or an attribute is missing, not what it is declared to be, or out of its range.
 
     Examples
     --------
@@ -305,6 +305,7 @@ def evaluate_facts(
         facts = facts.checked(fields)
     else:
         facts = FactTable.from_arrays(facts, fields)
+    check_ranges(facts.columns, policy.attributes)
     now = moments(as_of, policy.zone)
     timing = Timing(policy.zone, now, policy.evaluation.held(now, policy.zone))
     last = _last_evaluated(policy, timing, last_evaluated_at)

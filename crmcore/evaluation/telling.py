@@ -95,11 +95,12 @@ class _Teller:
         if order.use in ("linked_return", "unlinked_return"):
             reason = self.say(f"use.{order.use}")
             return self.say("counted.back", **self._order(order), reason=reason)
-        windows = tuple(Label(name) for name in order.windows)
-        if order.left == order.amount:
-            return self.say("counted.sale", **self._order(order), windows=windows)
-        left = self.shower.money(order.left)
-        return self.say("counted.reduced", **self._order(order), windows=windows, left=left)
+        key, given = "counted.sale", self._order(order)
+        if order.left != order.amount:
+            key, given["left"] = "counted.reduced", self.shower.money(order.left)
+        if not order.windows:
+            return self.say(f"{key}_ever", **given)
+        return self.say(key, **given, windows=tuple(Label(name) for name in order.windows))
 
     def _left_out(self, order: OrderUse) -> Message:
         use = order.use if order.use not in ("sale", "unlinked_return") else "outside_windows"
@@ -221,6 +222,10 @@ class _ToStaff(_Teller):
             yield self.say("why.given", name=name, value=value)
         if decision.changes_on is not None:
             yield self.change("why.", decision)
+        if decision.unchanged_until is not None:
+            yield self.say("why.stays", day=decision.unchanged_until)
+        if decision.change_hidden:
+            yield self.say("why.hidden_change")
 
     def _banded(self, decision: Decision, source: str) -> Iterator[Message]:
         head: dict[str, Parameter] = {
@@ -285,17 +290,19 @@ class _ToStaff(_Teller):
         for term in trace.terms:
             yield from self._seen(term)
         for one in trace.inputs:
-            yield self._looked_at(Label(one.name), one.name, one.value, one.hidden)
+            value = self.shower.shown(one.name, one.value)
+            yield self._looked_at(Label(one.name), value, one.hidden)
+        value = self.shower.typed(trace.type, trace.value)
         if trace.field is not None:
             hidden = trace.hidden and trace.value is None
-            yield self._looked_at(Label(trace.field), trace.field, trace.value, hidden)
+            yield self._looked_at(Label(trace.field), value, hidden)
         elif trace.item is not None and not trace.hidden:
-            yield self._looked_at(trace.item, "", trace.value, hidden=False)
+            yield self._looked_at(trace.item, value, hidden=False)
 
-    def _looked_at(self, shown: Parameter, name: str, value: Value, hidden: bool) -> Message:
+    def _looked_at(self, shown: Parameter, value: Parameter, hidden: bool) -> Message:
         if hidden:
             return self.say("why.hidden", name=shown)
-        return self.say("why.seen", name=shown, value=self.shower.shown(name, value))
+        return self.say("why.seen", name=shown, value=value)
 
 
 class _ToCustomer(_Teller):

@@ -13,18 +13,22 @@ import numpy as np
 from crmcore.calendars import day_number, instant_us
 from crmcore.columns import Column, Ints, Mask, Value
 from crmcore.conditions import (
+    GIVEN,
     Bound,
     BoundField,
     BoundLiteral,
     FieldType,
+    fields_of,
+    guarded_fields,
     smallest_change,
     thresholds,
 )
+from crmcore.conditions.evaluators.candidates import around
 from crmcore.conditions.typed.bound import leaves_of, values_of
 from crmcore.errors import DataError
 from crmcore.evaluation.pipeline import decide, given_moments
 from crmcore.policy import Policy
-from crmcore.scoring import BandStep, NestedStep
+from crmcore.scoring import BandStep, NestedStep, ScorerStep, Step
 from crmcore.segments import TableStep
 from crmcore.timing import Timing
 
@@ -74,7 +78,8 @@ def nearest_flips(
 ) -> dict[str, tuple[Flip, ...]]:
     """Return, for each decision, the nearest changes of a single fact that would flip it.
 
-    Every trial is put through the policy itself, so what is said to suffice does suffice.
+    Every trial is put through the policy itself, so what is said to suffice does suffice. Nothing
+    is said of a fact where what is personal decides which of its values suffice.
     """
     trials = list(_trials(policy, columns, timing, last_evaluated_us))
     if not trials:
@@ -85,16 +90,37 @@ def nearest_flips(
     except DataError:  # a table refuses somebody who is only pretended
         return {}
     seen = {trial.fact: columns[trial.fact][0] for trial in trials}
+    guarded = _guarded_facts(policy)
     found: dict[str, tuple[Flip, ...]] = {}
     for step in policy.steps:
         then = outcome[step.name]
         nearest: dict[tuple[str, bool], int] = {}
         for row in np.flatnonzero(differs(then, columns[step.name])).tolist():
             # Trials of a fact stand in the order of their distance, for each side.
-            nearest.setdefault((trials[row].fact, trials[row].steps > 0), row)
+            if trials[row].fact not in guarded[step.name]:
+                nearest.setdefault((trials[row].fact, trials[row].steps > 0), row)
         flips = [_flip(trials[row], seen, pretended, then[row], row) for row in nearest.values()]
         found[step.name] = tuple(sorted(flips, key=lambda flip: flip.steps))
     return found
+
+
+def _guarded_facts(policy: Policy) -> dict[str, frozenset[str]]:
+    """Return, for each decision, what it reads together with something personal."""
+    read: dict[str, frozenset[str]] = {}
+    guarded: dict[str, frozenset[str]] = {}
+    for step in policy.steps:  # each after what it needs
+        read[step.name] = frozenset(step.needs).union(*(read.get(one, ()) for one in step.needs))
+        joined = ({name}.union(read.get(name, ())) for name in _guarded_in(step, policy))
+        needed = (guarded.get(name, ()) for name in step.needs)
+        guarded[step.name] = frozenset[str]().union(*joined, *needed)
+    return guarded
+
+
+def _guarded_in(step: Step, policy: Policy) -> frozenset[str]:
+    if isinstance(step, TableStep):
+        return frozenset[str]().union(*map(guarded_fields, step.table.conditions))
+    personal = any(policy.fields[name].personal for name in step.needs)
+    return frozenset(step.needs if isinstance(step, ScorerStep) and personal else ())
 
 
 def _flip(
@@ -120,11 +146,11 @@ def _trials(
     for step in policy.steps:
         for fact, value, divisor in _edges_of(step, known, timing):
             edges.setdefault(fact, set()).add((value, divisor))
-    for fact, around in edges.items():
+    for fact, places in edges.items():
         type_ = policy.fields[fact]
         if type_.personal:
             continue  # a flip would show its value
-        values = [(v, d) for v, d in around if _is_possible(v, d, type_)]
+        values = [(v, d) for v, d in places if _is_possible(v, d, type_)]
         column = columns[fact]
         seen = column.values[0].item()
         own = int(column.divisor[0]) if column.divisor is not None else 1
@@ -156,9 +182,10 @@ def _edges_of(
                 yield from _around(step.source, column, edge, bands.scale, over=False)
     if isinstance(step, TableStep):
         for condition in step.table.conditions:
+            types = fields_of(condition)
             for fact, literal in thresholds(condition):
-                if _usable(columns, fact):
-                    yield from _around_literal(fact, columns[fact], literal, timing)
+                if fact not in GIVEN and _usable(columns, fact):
+                    yield from _around_literal(fact, columns[fact], types[fact], literal)
             if _calculates(condition):
                 yield from _turning(condition, columns)
 
@@ -219,23 +246,15 @@ def _around_day(
 
 
 def _around_literal(
-    fact: str, column: Column, literal: Value, timing: Timing
+    fact: str, column: Column, type_: FieldType, literal: Value
 ) -> Iterator[tuple[str, int | float, int]]:
-    match column.kind, literal:
-        case ("bool", bool()):
-            yield fact, int(not column.values[0]), 1
-        case (("money" | "ratio"), (int() | Decimal())):
-            number = Decimal(literal).scaleb(column.exponent)
-            top, bottom = number.as_integer_ratio()
-            yield from _around(fact, column, top, bottom)
-        case ("date", date()):
-            yield from _around(fact, column, day_number(literal))
-        case ("int", int()):
-            yield from _around(fact, column, literal)
-        case ("int", Decimal()):
-            yield from _around(fact, column, int(literal.to_integral_value("ROUND_CEILING")))
-        case ("float", (int() | Decimal() | float())):
-            yield from _around(fact, column, float(literal))
+    if type_.kind == "bool":
+        yield fact, int(not column.values[0]), 1
+        return
+    for value, divisor in around(literal, type_):
+        assert not isinstance(value, str)  # texts are no edges
+        if value >= 0 or type_.kind not in ("int", "money", "ratio"):
+            yield fact, value, divisor
 
 
 def _pretend(

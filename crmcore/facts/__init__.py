@@ -5,7 +5,7 @@ from __future__ import annotations
 from crmcore.facts.compute import scatter, summarise
 from crmcore.facts.selection import Books, row_fields
 from crmcore.facts.spec import USUAL_FACTS, Fact, MergeKind
-from crmcore.facts.table import FactTable
+from crmcore.facts.table import FactTable, check_ranges
 
 __all__ = [
     "USUAL_FACTS",
@@ -13,6 +13,7 @@ __all__ = [
     "Fact",
     "FactTable",
     "MergeKind",
+    "check_ranges",
     "row_fields",
     "scatter",
     "summarise",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Context, Decimal
 from fractions import Fraction
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from crmcore.errors import DataError
 from crmcore.records.ids import Ids, bad_ids, code_ids
 from crmcore.records.raw import Raw, RawValues, raw_column
 
-__all__ = ["FactTable"]
+__all__ = ["FactTable", "check_ranges"]
 
 _WIDE = Context(prec=60)
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?")
@@ -161,6 +162,26 @@ class FactTable:
                 values[:] = column.to_list()
                 arrays[name] = values
         return arrays
+
+
+def check_ranges(columns: Mapping[str, Column], attributes: Mapping[str, FieldType]) -> None:
+    """Refuse values beyond the ``min`` and the ``max`` that a policy gives its attributes.
+
+    Raises
+    ------
+    DataError
+        With the attribute, and how many rows have such a value.
+    """
+    for name, field in attributes.items():
+        column = columns[name]
+        values, outside = cast(Ints, column.values), np.zeros(len(column), np.bool_)
+        if field.low is not None:
+            outside |= values < field.low
+        if field.high is not None:
+            outside |= values > field.high
+        count = int(np.count_nonzero(outside & column.is_known()))
+        if count:
+            raise DataError("values beyond the policy's min or max", column=name, count=count)
 
 
 def _all_there(columns: Mapping[str, object], fields: Mapping[str, FieldType]) -> None:

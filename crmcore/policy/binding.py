@@ -14,8 +14,8 @@ from typing import Final
 
 from crmcore.bands import LabelBands, PointBands
 from crmcore.calendars import zone
-from crmcore.conditions import GIVEN, KEYWORDS, FieldType, Suggestions, bind
-from crmcore.errors import Problem
+from crmcore.conditions import GIVEN, KEYWORDS, FieldType, bind
+from crmcore.errors import MAX_PROBLEMS, Problem
 from crmcore.facts.selection import row_fields
 from crmcore.facts.spec import USUAL_FACTS, Fact
 from crmcore.policy.document import Document
@@ -32,6 +32,7 @@ from crmcore.scoring import (
     SumStep,
 )
 from crmcore.segments import TableStep
+from crmcore.suggestions import Suggestions
 
 __all__ = ["BASE_FIELDS", "Bindings", "bind_document"]
 
@@ -147,7 +148,8 @@ class _Binder:
         usable = {**types, **self.attributes}
         self.types.update({name: usable[name] for name in usable if name not in self.broken})
         steps = tuple(step for name in self._order() if (step := self._step(name)) is not None)
-        self._check_internal()
+        if not self._has_enough:
+            self._check_internal()
         asked = dict.fromkeys([*self.document.facts, *sorted(self.used)])
         facts = {name: self.known_facts[name] for name in asked}
         chosen = {name: types[name] for name in facts}
@@ -188,9 +190,13 @@ class _Binder:
             if window and window not in windows:
                 suggestion = self.suggestions.nearest(window, windows)
                 self._problem("unknown_name", "no such window", f"{path}.in", window, suggestion)
+            if self._has_enough:
+                break
             if fact.take in ("first", "last") and not name.endswith(("_on", "_at")):
                 message = "the name of a first or last ends in _on (local day) or _at (instant)"
-                self._problem("bad_name", message, path, name, f"{name}_on")
+                wrong = Problem("bad_name", message, path, name, suggestion=f"{name}_on")
+                self.problems.append(replace(wrong, at_key=True))
+                self.broken.add(name)  # the name says what it holds
             if fact.where is not None:
                 fields = row_fields(fact.of, self.document.currency.exponent)
                 found = bind(fact.where, fields, f"{path}.where", self.suggestions, given={})[1]
@@ -240,7 +246,14 @@ class _Binder:
                 self._problem("cycle", f"these rest on each other in a circle: {circle}", path)
         self.broken.update(needs)
 
+    @property
+    def _has_enough(self) -> bool:
+        """Whether more problems were found than are told."""
+        return len(self.problems) > MAX_PROBLEMS
+
     def _step(self, name: str) -> Step | None:
+        if self._has_enough:
+            return None
         if name in self.document.tables:
             return self._table(name)
         path = name if name == "grade" else f"scores.{name}"
@@ -270,14 +283,19 @@ class _Binder:
 
     def _table(self, name: str) -> Step | None:
         table = self.document.tables[name]
-        fields = {**self.types, **self.scores, **self.labels}
         reads = table.names()
         tags = {one: _TAG for one in reads if one.startswith("tag:")}
         bound, problems = table.bind(
-            {**fields, **tags}, name, self.suggestions, zone=zone(self.document.zone)
+            {**self._fields, **tags}, name, self.suggestions, zone=zone(self.document.zone)
         )
         step = None if bound is None else TableStep(name, tuple(sorted(reads)), bound)
         return self._add(name, step, problems)
+
+    @property
+    def _fields(self) -> dict[str, FieldType | None]:
+        """The names there are, with their types as far as these are known."""
+        broken = dict.fromkeys(sorted(self.broken))
+        return {**broken, **self.types, **self.scores, **self.labels}
 
     def _add(self, name: str, step: Step | None, problems: list[Problem]) -> Step | None:
         self.problems += problems
@@ -298,10 +316,14 @@ class _Binder:
 
     def _promise(self, name: str) -> None:
         """Note a decision that cannot be used, with its type if what it gives can be read."""
-        if name not in self.broken and name not in self.document.tables:
-            grade = self.document.grade
+        if name not in self.broken:
+            grade, table = self.document.grade, self.document.tables.get(name)
             if name == "grade" and grade is not None:
                 self.labels[name] = FieldType("label", categories=grade.labels, ordered=True)
+            elif table is not None:
+                labels = table.categories(self._fields)
+                if labels is not None:
+                    self.labels[name] = FieldType("label", categories=labels)
             elif name in self.document.scores:
                 hosts = isinstance(self.document.scores[name], ScoredBy)
                 self.scores[name] = FieldType("float" if hosts else "int")

@@ -37,7 +37,7 @@ from crmcore.scoring import BandScore, Cell, Fitted, Score, Scorecard, ScoredBy
 from crmcore.segments import Grade
 from crmcore.tables import FirstMatch
 
-__all__ = ["POLICY", "Attribute", "Document", "Notes"]
+__all__ = ["POLICY", "Attribute", "AttributeType", "Document", "Notes"]
 
 _NEVER_SALES: Final = ("cancelled", "refused", "returned")
 _MOST: Final = 2**63 - 1
@@ -70,6 +70,7 @@ def _distinct(given: tuple[str, ...]) -> tuple[str, ...]:
 SaleStatus: TypeAlias = Annotated[
     Literal["placed", "paid", "shipped", "delivered"], BeforeValidator(_sale_status)
 ]
+AttributeType: TypeAlias = Literal["bool", "int", "float", "date", "text", "label"]
 Wording: TypeAlias = Annotated[StrictStr, Field(min_length=1, max_length=1_000)]
 Language: TypeAlias = Annotated[
     StrictStr, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", examples=["en", "zh-CN"])
@@ -104,7 +105,7 @@ class Attribute(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    type: Literal["bool", "int", "float", "date", "text", "label"]
+    type: AttributeType
     personal: StrictBool = True
     values: Annotated[tuple[Wording, ...], AfterValidator(_distinct)] = ()
     ordered: StrictBool = False

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from crmcore.calendars import zone
-from crmcore.conditions import Suggestions, nearest
 from crmcore.documents import (
     Plain,
     Table,
@@ -23,6 +22,7 @@ from crmcore.policy.merging import merged, read_preset, resolve
 from crmcore.policy.runtime import Policy, hash_of
 from crmcore.policy.salvage import salvaged
 from crmcore.scoring import Scorer
+from crmcore.suggestions import Suggestions, nearest
 
 __all__ = ["load_policy", "load_recipe", "rebuild"]
 
@@ -58,7 +58,7 @@ def load_policy(
     ('Europe/Berlin', ['bronze', 'silver', 'gold', 'platinum'])
     """
     if isinstance(source, Policy):
-        return rebuild(source.document, source.scorers if scorers is None else scorers)
+        return rebuild(source._document, source.scorers if scorers is None else scorers)
     return _build(*resolve(_read(source)), scorers or {})
 
 
@@ -119,7 +119,7 @@ def _build(
                 internal=frozenset(document.internal),
                 labels=document.labels,
                 notes=document.notes,
-                document=table,
+                _document=table,
                 scorers=scorers,
                 hash=hash_of(document, bindings.facts),
             )

@@ -10,11 +10,21 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from crmcore.conditions import nearest
-from crmcore.documents import Table, Text, placed, read_file, read_text, written
+from crmcore.documents import (
+    NOTHING,
+    Size,
+    Table,
+    Text,
+    placed,
+    read,
+    read_file,
+    read_text,
+    written,
+)
 from crmcore.errors import PolicyError, Problem
 from crmcore.policy import presets
 from crmcore.policy.document import POLICY
+from crmcore.suggestions import nearest
 
 __all__ = ["merged", "read_preset", "resolve"]
 
@@ -40,17 +50,18 @@ def resolve(source: Text) -> tuple[list[Text], list[Problem]]:
     return chain, []
 
 
-def read_preset(name: str) -> Text:
+def read_preset(name: str, before: Size = NOTHING) -> Text:
     """Return a preset's text."""
-    return read_text(presets.text(name), POLICY, name=f"preset {name}")
+    return read_text(presets.text(name), POLICY, name=f"preset {name}", before=before)
 
 
 def merged(chain: list[Text]) -> Table:
-    """Return the one table that the policies of a chain mean together."""
+    """Return the one table that the policies of a chain mean together, within the limits too."""
     table: Table = {}
     for text in reversed(chain):
         table = _merge(table, text.table, ())
-    return {key: value for key, value in table.items() if key != "extends"}
+    table = {key: value for key, value in table.items() if key != "extends"}
+    return read(table, POLICY).table if len(chain) > 1 else table
 
 
 def _merge(base: Table, changes: Table, path: tuple[str, ...]) -> Table:
@@ -78,14 +89,14 @@ def _base(text: Text) -> Text:
             known = presets.names()
             message = "no such preset; a file is named with its ending, such as 'base.toml'"
             raise _refused(text, "unknown_name", message, ", ".join(known), nearest(name, known))
-        return read_preset(name)
+        return read_preset(name, text.size)
     if text.file is None:
         message = "only a file can extend a file: here, name a preset"
         raise _refused(text, "no_file", message)
     if not _stays(name):
         message = "a policy extends a file in its own folder or below: give a relative path"
         raise _refused(text, "outside_folder", message)
-    return read_file(text.file.parent / name, POLICY, collect=True)
+    return read_file(text.file.parent / name, POLICY, collect=True, before=text.size)
 
 
 def _stays(name: str) -> bool:

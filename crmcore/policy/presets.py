@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib import resources
 
-from crmcore.conditions import nearest
 from crmcore.errors import PolicyError, Problem
+from crmcore.suggestions import nearest
 
 __all__ = ["names", "text"]
 

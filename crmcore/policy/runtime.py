@@ -10,7 +10,7 @@ from typing import Final, Literal, TypedDict
 
 from crmcore.calendars import EvaluationCalendar, Window, Zone
 from crmcore.conditions import FieldType, Rule
-from crmcore.documents import Table
+from crmcore.documents import Table, copied
 from crmcore.facts.spec import Fact
 from crmcore.money import Currency
 from crmcore.policy.document import Document, Notes
@@ -61,15 +61,14 @@ class Policy:
         Wording of identifiers, by language.
     notes
         What it says of itself.
-    document
-        The policy as plain tables, what it extends merged in.
     scorers
         The host's scorers it was loaded with.
     hash
         SHA-256, in hexadecimal, of all that decides: the facts, windows, scores, lists, zone and
         so on, but not the policy's name, what it keeps internal and the wording of its labels.
-        Conditions count as what they mean, not as they are spelled. The code of host scorers is
-        not seen.
+        Conditions count as the trees they are read into: spaces, and parentheses that change
+        nothing, do not matter; ``1 < sale_count`` and ``sale_count > 1.0`` are other conditions
+        than ``sale_count > 1``. The code of host scorers is not seen.
 
     Examples
     --------
@@ -95,9 +94,14 @@ class Policy:
     internal: frozenset[str] = field(repr=False)
     labels: Mapping[str, Mapping[str, str]] = field(repr=False)
     notes: Notes
-    document: Table = field(repr=False)
+    _document: Table = field(repr=False)
     scorers: Mapping[str, Scorer]
     hash: str
+
+    @property
+    def document(self) -> Table:
+        """The policy as plain tables, what it extends merged in: a copy, which may be changed."""
+        return copied(self._document)
 
     def step(self, name: str) -> Step | None:
         """Return the decision of that name, ``None`` when the policy has none."""
@@ -153,7 +157,7 @@ class Policy:
         >>> load_policy(policy.to_toml()) == policy
         True
         """
-        return to_toml(self.document)
+        return to_toml(self._document)
 
     def __eq__(self, other: object) -> bool:
         return self.hash == other.hash if isinstance(other, Policy) else NotImplemented
@@ -164,7 +168,7 @@ class Policy:
     def __reduce__(self) -> tuple[object, ...]:
         from crmcore.policy.loading import rebuild
 
-        return rebuild, (self.document, dict(self.scorers))
+        return rebuild, (self._document, dict(self.scorers))
 
 
 class _Dump(TypedDict):

@@ -7,17 +7,19 @@ table around it, only follows from that, and is not told.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, get_args
 
 from pydantic import ValidationError
 
-from crmcore.conditions import Suggestions
-from crmcore.documents import MAX_TOLD, Location, Plain, Table, problems_of, upwards
-from crmcore.errors import Problem
-from crmcore.policy.document import POLICY, Document
+from crmcore.conditions import ConditionReader
+from crmcore.documents import Location, Plain, Table, copied, problems_of, upwards
+from crmcore.errors import MAX_PROBLEMS, Problem
+from crmcore.policy.document import POLICY, AttributeType, Document
 from crmcore.policy.gaps import Gaps
+from crmcore.suggestions import Suggestions
 
 __all__ = ["Salvaged", "salvaged"]
 
@@ -30,7 +32,8 @@ _ENTRY: Final[Mapping[str, int]] = {
     **{"facts": 2, "scores": 2, "grade": 1, "currency": 1},
     **dict.fromkeys(_TABLES, 1),
 }
-_NEVER: Final[Plain] = ["as_of is unknown and last_evaluated_at is unknown", "x"]
+_NEVER: Final[Plain] = "as_of is unknown and last_evaluated_at is unknown"
+_LABEL: Final = re.compile("[a-z][a-z0-9_]{0,63}")
 _LOWEST: Final = f"-{'9' * 38}"
 # What stands in where something is needed.
 _STAND_INS: Final[Mapping[Location, Plain]] = {
@@ -43,7 +46,7 @@ _STAND_INS: Final[Mapping[Location, Plain]] = {
     ("sale_statuses",): ["delivered"],
     ("facts", "of"): "sale",
     ("facts", "take"): "count",
-    **{(name, "first"): [_NEVER] for name in _TABLES},
+    **{(name, "first"): [[_NEVER, "x"]] for name in _TABLES},
 }
 _NO_TYPE: Final = (("facts", "in"), ("facts", "where"))  # these do not change what a fact holds
 
@@ -101,10 +104,12 @@ def salvaged(table: Table, told: Iterable[Problem], suggestions: Suggestions) ->
 
 class _Salvage:
     def __init__(self, table: Table, told: set[str], suggestions: Suggestions) -> None:
-        self.rest: Table = {key: _copied(value) for key, value in table.items()}
+        self.rest: Table = copied(table)
         self.paths = told
         self.suggestions = suggestions
         self.taken: set[Location] = set()
+        self.typed: set[Location] = set()  # of what was taken, all that others need is left
+        self.conditions = ConditionReader()
         self.problems: list[Problem] = []
         self.renamed: dict[str, str] = {}
 
@@ -112,12 +117,13 @@ class _Salvage:
         document = None
         for _ in range(_MAX_LOOKS):
             try:
-                document = Document.model_validate(self.rest)
+                document = Document.model_validate(self.rest, context=self.conditions)
                 break
             except ValidationError as error:
                 found = problems_of(error, POLICY, self.suggestions, table=self.rest)
-            if len(self.problems) + len(found) >= MAX_TOLD:
-                self.problems += [problem for _, problem in found]
+            beyond = [problem for _, problem in found if problem.code == "too_large"]
+            if beyond or len(self.problems) + len(found) > MAX_PROBLEMS:
+                self.problems += beyond[:1] or [problem for _, problem in found]
                 break
             # Whatever else there is may look different once the keys are right.
             if not self._mend_keys(found):
@@ -171,16 +177,21 @@ class _Salvage:
         """Take out a place with a problem, or put something in its stead, if that is possible."""
         around, last = self._at(place[:-1]), place[-1]
         if isinstance(around, list) and isinstance(last, int):
+            if place[0] in _TABLES and _label(around[last]):
+                self.typed.add(place)
             row = _row(around, place, problem)
             if row is None:
                 return False
             around[last] = row
         elif isinstance(around, dict):
             stand_in = _STAND_INS.get((place[0], *place[_ENTRY.get(str(place[0]), 1) :]))
+            if place[0] == "attributes" and len(place) == 2:
+                stand_in = _attribute(around[str(last)])
+                self.typed |= set() if stand_in is None else {place}
             if stand_in is None:
                 around.pop(str(last), None)
             else:
-                around[str(last)] = _copied(stand_in)
+                around[str(last)] = copied(stand_in)
         else:
             return False
         self.taken.add(place)
@@ -199,8 +210,9 @@ class _Salvage:
         return found
 
     def _gaps(self) -> Gaps:
-        names = {str(place[1]) for place in self.taken if _is_unusable(place)}
-        names |= {str(place[0]) for place in self.taken if place[0] in (*_TABLES, "grade")}
+        taken = self.taken - self.typed
+        names = {str(place[1]) for place in taken if _is_unusable(place)}
+        names |= {str(place[0]) for place in taken if place[0] in (*_TABLES, "grade")}
         groups = {str(place[0]) for place in self.taken if len(place) == 1} & {*_BY_NAME}
         return Gaps(frozenset(self.paths), frozenset(names), frozenset(groups))
 
@@ -209,7 +221,7 @@ def _row(rows: list[Plain], place: Location, problem: Location) -> Plain | None:
     """Return what can stand in the stead of a row, so that the others are checked all the same."""
     *_, key, at = place
     if place[0] in _TABLES:
-        return _NEVER
+        return [_NEVER, _label(rows[int(at)]) or "x"]
     assert isinstance(at, int)  # as it is a position in a list
     row, outcome = rows[at], "x" if place[0] == "grade" else 0
     if isinstance(row, list) and len(row) == 2 and problem[-1] == 1:
@@ -217,6 +229,26 @@ def _row(rows: list[Plain], place: Location, problem: Location) -> Plain | None:
     if at:
         return rows[at - 1]  # with it the next edge is compared
     return [_LOWEST, outcome] if key == "from" else None
+
+
+def _label(row: Plain) -> str | None:
+    """Return the label of a row of a list of conditions, if it can be one."""
+    if isinstance(row, list) and len(row) == 2 and isinstance(row[1], str):
+        return row[1] if _LABEL.fullmatch(row[1]) else None
+    return None
+
+
+def _attribute(given: Plain) -> Plain | None:
+    """Return what is certain of an attribute with a mistake: its type, and all of its labels."""
+    if not isinstance(given, dict) or given.get("type") not in get_args(AttributeType):
+        return None
+    found: Table = {"type": given["type"]}
+    values = given.get("values")
+    if found["type"] == "label" and values:
+        if not isinstance(values, list) or not all(one and isinstance(one, str) for one in values):
+            return None
+        found |= {"values": list(dict.fromkeys(values)), "ordered": given.get("ordered") is True}
+    return found
 
 
 def _is_unusable(place: Location) -> bool:
@@ -247,12 +279,3 @@ def _as_written(path: str, renamed: Mapping[str, str]) -> str:
 
 def _dotted(place: Location) -> str:
     return ".".join(map(str, place))
-
-
-def _copied(value: Plain) -> Plain:
-    match value:
-        case dict():
-            return {key: _copied(one) for key, one in value.items()}
-        case list():
-            return [_copied(one) for one in value]
-    return value

@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from crmcore.conditions import FieldType, nearest
+from crmcore.conditions import FieldType
 from crmcore.errors import Problem
 from crmcore.scoring.steps import Scorer
+from crmcore.suggestions import nearest
 
 __all__ = ["Known", "banded"]
 
@@ -55,9 +56,8 @@ class Known:
         message = f"no such {what}"
         if name in other:
             message = f"this is {'a fact' if other is self.facts else 'a score'}, not a {what}"
-        return Problem(
-            "unknown_name", message, path, given=name, suggestion=self.nearest(name, among)
-        )
+        suggestion = self.nearest(name, [*among, *sorted(self.broken - among.keys())])
+        return Problem("unknown_name", message, path, given=name, suggestion=suggestion)
 
 
 def banded(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictInt, Tag
@@ -49,7 +50,7 @@ class Scorecard(_Node):
     def bind_step(self, name: str, known: Known, path: str) -> tuple[SumStep | None, list[Problem]]:
         """Return the step, or what is wrong."""
         parts = {part: f"{path}.weights.{part}" for part in self.weights}
-        problems = _unsummable(parts, known)
+        problems = [replace(one, at_key=True) for one in _unsummable(parts, known)]
         problems += [
             Problem("zero_weight", "a weight of 0 counts nothing: leave the score out", parts[part])
             for part, weight in self.weights.items()

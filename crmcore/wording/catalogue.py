@@ -18,11 +18,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from crmcore.columns import floor_decimal
-from crmcore.conditions import Suggestions
 from crmcore.documents import DocumentKind, placed, pointing, read, untold, written
 from crmcore.errors import PolicyError, Problem
-from crmcore.wording.message import Label, Message, Money, Parameter
+from crmcore.suggestions import Suggestions
+from crmcore.wording.message import Label, Message, Money, Parameter, exact_text
 
 __all__ = ["LANGUAGES", "Catalogue", "Labels", "WordingError", "load_catalogue", "places"]
 
@@ -35,7 +34,6 @@ LANGUAGES: Final = ("en", "zh-CN")
 
 _PLACE: Final = re.compile(r"\{\{|\}\}|\{([a-z_]+)\}|[{}]")
 _NAMES: Final = ("names.", "customer_names.")
-_RATIO_DIGITS: Final = 4
 
 
 class WordingError(PolicyError):
@@ -174,7 +172,7 @@ def _written(value: int | float | str | Decimal | Fraction | date) -> str:
         case date():
             return value.isoformat()
         case Fraction():
-            return f"{floor_decimal(value, 0 if value.denominator == 1 else _RATIO_DIGITS):f}"
+            return exact_text(value)
         case Decimal():
             return f"{value:f}"
         case float():

@@ -11,11 +11,11 @@ from typing import Literal, TypeAlias, Union
 
 from crmcore.columns import Value, floor_decimal
 
-__all__ = ["Label", "Message", "Money", "Parameter", "Voice", "plain"]
+__all__ = ["Label", "Message", "Money", "Parameter", "Voice", "exact_text", "plain"]
 
 Voice: TypeAlias = Literal["staff", "customer"]
 
-_RATIO_DIGITS = 6
+_MOST_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,20 @@ class Message:
         }
 
 
+def exact_text(value: Fraction) -> str:
+    """Return an exact number as text: a decimal of at most six digits, else a fraction.
+
+    Examples
+    --------
+    >>> exact_text(Fraction(1, 2)), exact_text(Fraction(6, 3)), exact_text(Fraction(-1, 3))
+    ('0.5', '2', '-1/3')
+    """
+    for digits in range(_MOST_DIGITS + 1):
+        if 10**digits % value.denominator == 0:
+            return f"{floor_decimal(value, digits):f}"
+    return str(value)
+
+
 def plain(value: Parameter) -> object:
     """Return a value as plain data for JSON: dates in ISO form, exact numbers as text.
 
@@ -101,7 +115,7 @@ def plain(value: Parameter) -> object:
         case Decimal():
             return f"{value:f}"
         case Fraction():
-            return f"{floor_decimal(value, _RATIO_DIGITS):f}"
+            return exact_text(value)
         case Label():
             return value.identifier
         case Money():

@@ -13,11 +13,15 @@ from pydantic import BaseModel
 
 import crmcore
 from crmcore import findings
+from crmcore.bands.nodes import MAX_DIGITS
 from crmcore.calendars import Window
 from crmcore.cli import statuses
 from crmcore.cli.arguments import parser
+from crmcore.conditions.language import tokens, tree, written
+from crmcore.documents import reading
 from crmcore.facts import USUAL_FACTS, Fact
 from crmcore.policy.document import Attribute, Document
+from crmcore.policy.merging import MAX_EXTENDS
 from crmcore.records.reading import REASONS
 from crmcore.records.source import AmountRule, Columns, Source, StatusRules, Test
 from crmcore.scoring import BandScore
@@ -71,6 +75,19 @@ def test_every_usual_fact_has_its_row() -> None:
         for name, fact in USUAL_FACTS.items()
     ]  # fmt: skip
     assert table(page("policies.md"), "### The usual facts") == expected
+
+
+def test_every_limit_has_its_row() -> None:
+    listed = [cells[1] for cells in table(page("policies.md"), "## Limits")]
+    limits = [
+        *(reading.MAX_BYTES, reading.MAX_SIGNS, reading.MAX_NODES, reading.MAX_TEXT),
+        *(written.MAX_WORDS, MAX_EXTENDS),
+        *(reading.MAX_LINES, reading.MAX_DEPTH, reading.MAX_ENTRIES, reading.MAX_STRING),
+        *(reading.MAX_KEY, reading.MAX_KEY_PARTS, reading.MAX_DIGITS, MAX_DIGITS),
+        *(tokens.MAX_TEXT, tree.MAX_NODES, tree.MAX_DEPTH, tree.MAX_ITEMS, tree.MAX_ALL_ITEMS),
+    ]
+    assert listed == [f"{limit:,}" for limit in limits]
+    assert FirstMatch.model_fields["first"].metadata[0].max_length == reading.MAX_ENTRIES
 
 
 def test_every_choice_of_a_fact_has_its_row() -> None:

@@ -16,7 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeAlias
 
-__all__ = ["CATALOGUES", "FILES", "HEAD", "IN_A_FOLDER", "POLICIES", "SOURCES"]
+__all__ = ["CATALOGUES", "FILES", "HEAD", "IN_A_FOLDER", "POLICIES", "SOURCES", "TESTS"]
 
 Make: TypeAlias = Callable[[], "str | Mapping[str, object]"]
 
@@ -155,7 +155,30 @@ POLICIES: dict[str, Make] = {
     "a mapping that holds itself": itself,
     "a list that holds itself": itself_in_a_list,
     "a list doubled forty times": lambda: doubled(40),
+    "lists forty deep, often": lambda: "a=[" + ("[" * 40 + "]" * 40 + ",") * 12_000 + "]",
+    "lists forty deep, often, in JSON": lambda: (
+        '{"a":[' + ("[" * 40 + "]" * 40 + ",") * 12_000 + "[]]}"
+    ),
+    "lists fifteen deep, often": lambda: "a=[" + ("[" * 15 + "]" * 15 + ",") * 29_000 + "]",
+    "lists forty deep, as often as may be": lambda: "a=[" + ("[" * 40 + "]" * 40 + ",") * 730 + "]",
+    "empty lists": lambda: "a=[" + "[]," * 29_000 + "]",
+    "empty tables in JSON": lambda: '{"a":[{}' + ",{}" * 29_000 + "]}",
     # Keys.
+    "empty tables with keys of eight parts": lambda: "".join(
+        f"a{i}.b.c.d.e.f.g.h={{}}\n" for i in range(9_990)
+    ),
+    "headers of eight parts, all others": lambda: "".join(
+        f"[a{i}.b.c.d.e.f.g.h]\n" for i in range(9_990)
+    ),
+    "headers of eight parts, as often as may be": lambda: "".join(
+        f"[a{i}.b.c.d.e.f.g.h]\n" for i in range(3_700)
+    ),
+    "keys of eight parts in a list": lambda: "a=[" + "{a.b.c.d.e.f.g.h=1}," * 14_000 + "]",
+    "keys of eight parts in a list, as often as may be": lambda: (
+        "a=[" + "{a.b.c.d.e.f.g.h=1}," * 2_900 + "]"
+    ),
+    "quotes that never end": lambda: "a = " + '"\\""\\"' * 170_000,
+    "empty texts": lambda: HEAD + "'' " * 300_000,
     "a key of eight parts, often": lambda: (
         HEAD + "".join(f"a{i}.b.c.d.e.f.g.h = 1\n" for i in range(9_000))
     ),
@@ -259,6 +282,43 @@ POLICIES: dict[str, Make] = {
     "many conditions of 120 letters": lambda: rows(["sale_count > 1 and not blocked"] * 999),
     "many conditions that cannot be read": lambda: rows(["sale_count = 1"] * 999),
     "many conditions that are none": lambda: rows([3] * 999),
+    "rows of sums of an unknown name": lambda: rows(
+        ["+".join(["x"] * 49) + f">{i}" for i in range(900)]
+    ),
+    "rows of sums": lambda: rows(["+".join(["sale_count"] * 14) + f">{i}" for i in range(615)]),
+    "rows of cases in cases": lambda: rows(
+        ["case(a:" * 45 + "1" + ")" * 45 + f">{i}" for i in range(200)]
+    ),
+    "rows of cases in cases, as many as may be": lambda: rows(
+        ["case(blocked:" * 45 + "1" + ")" * 45 + f">{i}" for i in range(77)]
+    ),
+    "rows of cases in conditions": lambda: rows(
+        ["case(" * 45 + "blocked:1" + "==1:1)" * 45 + f">{i}" for i in range(160)]
+    ),
+    "rows of shifts in shifts": lambda: rows(
+        ["shift_days(" * 45 + "as_of" + ",1)" * 45 + f">{i}" for i in range(180)]
+    ),
+    "rows of nots": lambda: rows(["not " * 48 + f"x>{i}" for i in range(560)]),
+    "rows of parentheses": lambda: rows(["(" * 48 + f"x>{i}" + ")" * 48 for i in range(900)]),
+    "rows of lists of wrong labels": lambda: table(
+        attributes={"x": {"type": "label", "values": [f"lab{i}" for i in range(990)]}},
+        segment={
+            "first": [
+                ["x in [" + ",".join(f'"lbb{j}"' for j in range(200)) + "]", f"x{i}"]
+                for i in range(40)
+            ]
+        },
+    ),
+    "three lists of unknown names": lambda: table(
+        **{
+            name: {"first": [[f"a{i}+b{i}*c{i}>d{i}", "x"] for i in range(1_000)]}
+            for name in ("class", "segment", "stage")
+        }
+    ),
+    "filters with many problems": lambda: many_facts(
+        900, where=" or ".join(f"chanel{i} == 1" for i in range(30))
+    ),
+    "texts of quotes": lambda: rows(['"\\"' * 3_300] * 12),
     "a tree of nots": lambda: segment(not_tree(100_000)),
     "a tree of a hundred thousand terms": lambda: segment(
         {"op": "or", "terms": [BLOCKED] * 100_000}
@@ -447,6 +507,23 @@ def large_files_in_a_row(folder: Path) -> Path:
     return written("p5.toml", HEAD + lines)(folder).with_name("p0.toml")
 
 
+def wrong_scores_in_a_row(folder: Path) -> Path:
+    for at in range(6):
+        head = HEAD if at == 5 else f'extends = "p{at + 1}.toml"\n'
+        scores = "".join(
+            f's{at}_{i} = {{fact="sale_cuont", from=[[1,1],[0,2]], blow=3}}\n' for i in range(950)
+        )
+        written(f"p{at}.toml", f"{head}[scores]\n{scores}")(folder)
+    return folder / "p0.toml"
+
+
+def more_together_than_may_be(folder: Path) -> Path:
+    base = HEAD + "[attributes]\n" + "".join(f'a{at} = "int"\n' for at in range(900))
+    written("base.toml", base)(folder)
+    attributes = "".join(f'b{at} = "int"\n' for at in range(900))
+    return written("shop.toml", f'extends = "base.toml"\n[attributes]\n{attributes}')(folder)
+
+
 IN_A_FOLDER: dict[str, Callable[[Path], Path]] = {
     "UTF-16": written("shop.toml", HEAD.encode("utf-16")),
     "UTF-16 without a mark": written("shop.toml", HEAD.encode("utf-16-le")),
@@ -493,6 +570,8 @@ IN_A_FOLDER: dict[str, Callable[[Path], Path]] = {
     "extends itself by a link": extends_a_link_to_itself,
     "extends a large file": extends_a_large_file,
     "six files full of problems": large_files_in_a_row,
+    "six files of wrong scores": wrong_scores_in_a_row,
+    "two files with 900 attributes each": more_together_than_may_be,
 }
 
 SOURCES: dict[str, Make] = {
@@ -520,6 +599,8 @@ SOURCES: dict[str, Make] = {
     },
     "a million lines": lambda: "\n" * 1_000_000,
     "a key of many parts": lambda: ".".join(["a"] * 100_000) + " = 1",
+    "lists forty deep, often": lambda: "a=[" + ("[" * 40 + "]" * 40 + ",") * 12_000 + "]",
+    "headers of eight parts": lambda: "".join(f"[a{i}.b.c.d.e.f.g.h]\n" for i in range(9_990)),
 }
 
 CATALOGUES: dict[str, Make] = {
@@ -543,4 +624,25 @@ CATALOGUES: dict[str, Make] = {
     "names without number": lambda: {"de": {"names": {f"n{i}": "x" for i in range(999)}}},
     "keys with dots": lambda: {"de": {"staff.result": "x", "": {"": "x"}}},
     "half surrogates": lambda: {"de": {"names": {"a": "\ud800"}}},
+    "headers of eight parts": lambda: "".join(f"[a{i}.b.c.d.e.f.g.h]\n" for i in range(9_990)),
+    "many unknown places, often": lambda: {
+        f"l{at}": {"staff": {"result": "".join(f"{{n{i}_{at}}}" for i in range(190))}}
+        for at in range(120)
+    },
 }
+
+TESTS: dict[str, Make] = {
+    "no cases": lambda: {},
+    "lists forty deep, often": lambda: "a=[" + ("[" * 40 + "]" * 40 + ",") * 12_000 + "]",
+    "headers of eight parts": lambda: "".join(f"[a{i}.b.c.d.e.f.g.h]\n" for i in range(9_990)),
+    "unknown facts": lambda: {
+        "policy": "classic",
+        "as_of": date(2025, 1, 1),
+        "case": [
+            {"name": f"c{at}", "given": {f"sale_cuont{i}": 1 for i in range(15)}, "expect": {}}
+            for at in range(900)
+        ],
+    },
+    "nothing but wrong types": lambda: {"policy": "classic", "case": list(range(999))},
+}
+"""Given to `crmcore.workbench.load_tests`."""

@@ -11,14 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hostile.attacks import CATALOGUES, FILES, HEAD, IN_A_FOLDER, POLICIES, SOURCES
+from hostile.attacks import CATALOGUES, FILES, HEAD, IN_A_FOLDER, POLICIES, SOURCES, TESTS
 
 from crmcore import load_source
 from crmcore.errors import PolicyError
 from crmcore.policy import load_policy
 from crmcore.wording import load_catalogue
+from crmcore.workbench.testing import load_tests
 
 MOST_BYTES = 64 << 20
+MOST_PROBLEMS = 1_001  # the last one says that there are more
+CLASSIC = load_policy("classic")
 
 # Odd, but nothing is wrong with them.
 VALID = {
@@ -52,10 +55,14 @@ VALID = {
     "a condition with a long list",
     "a tree with a long list",
     "braces in braces",
+    "dots and tabs in a comment",
     "many short texts",
     "names without number",
+    "no cases",
     "no language",
     "percent signs",
+    "rows of cases in cases, as many as may be",
+    "rows of sums",
     "ten thousand comments",
 }
 
@@ -76,11 +83,17 @@ def steering(text: str) -> list[str]:
 
 
 def check(name: str, load: Callable[[object], object], given: object) -> None:
-    error = refusal(load, given)
+    tracemalloc.start()
+    try:
+        error = refusal(load, given)
+        shown = str(error)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= MOST_BYTES
     assert (error is None) == (name in VALID)
     if error is not None:
-        shown = str(error)
-        assert error.problems
+        assert 0 < len(error.problems) <= MOST_PROBLEMS
         assert all(problem.code and problem.message for problem in error.problems)
         assert steering(shown) == []
         assert len(shown) < 30_000
@@ -93,15 +106,7 @@ def test_hostile_files(name: str) -> None:
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_hostile_policies(name: str) -> None:
-    given = POLICIES[name]()
-    load_policy("classic")  # what is kept for later is not the refusal's
-    tracemalloc.start()
-    try:
-        check(name, load_policy, given)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak <= MOST_BYTES
+    check(name, load_policy, POLICIES[name]())
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -112,6 +117,11 @@ def test_hostile_sources(name: str) -> None:
 @pytest.mark.parametrize("name", CATALOGUES)
 def test_hostile_catalogues(name: str) -> None:
     check(name, load_catalogue, CATALOGUES[name]())
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_hostile_tests(name: str) -> None:
+    check(name, lambda given: load_tests(given, CLASSIC), TESTS[name]())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", IN_A_FOLDER)

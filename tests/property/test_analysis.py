@@ -133,12 +133,21 @@ class Grid:
         pairs = combinations(range(len(self.truths)), 2)
         return {(a, b) for a, b in pairs if (self.truths[a] & self.truths[b]).any()}
 
+    def alike(self, at: int) -> np.ndarray:
+        """For whom another row with the same label holds."""
+        labels = self.table.labels
+        same = [one for one in range(len(labels)) if one != at and labels[one] == labels[at]]
+        return np.logical_or.reduce(
+            [np.zeros(len(self.labels), np.bool_), *(self.truths[one] for one in same)]
+        )
+
     def idle_terms(self, at: int) -> set[int]:
         bound, found = self.table.conditions[at], set()
         for own in range(len(bound.terms)) if isinstance(bound, BoundTerms) else ():
             rest = [self.true(term) for spot, term in enumerate(bound.terms) if spot != own]
             join = np.logical_and if bound.op == "and" else np.logical_or
-            if not (self.free(at) & (join.reduce(rest) != self.truths[at])).any():
+            changed = join.reduce(rest) != self.truths[at]
+            if not (self.free(at) & changed).any() and not (changed & ~self.alike(at)).any():
                 found.add(own)
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
@@ -316,3 +317,40 @@ def test_quantiles_of_ratios(
 @example([0.0, -0.0, 1.0], 2, "low").via("two zeros are one value")
 def test_quantiles_of_floats(values: list[float], parts: int, best: Best) -> None:
     check_quantiles(Column("float", np.array(values, np.float64)), parts, best)
+
+
+def told_apart(value: float) -> Fraction:
+    """What a float counts as: near to zero, and far away, no edge can tell one from another."""
+    return Fraction(0 if abs(value) < 1e-20 else min(max(value, -1e18), 1e18))
+
+
+@given(st.lists(st.floats(allow_nan=False) | st.floats(-1e-18, 1e-18), max_size=40), PARTS, BEST)
+@example([1e-300, 2e-300, 3e-300], 3, "low").via("near to zero")
+@example([1e300, 2e300, 3e300], 3, "high").via("far away")
+@example([-math.inf, 0.0, math.inf], 3, "high").via("infinity")
+@example([math.nextafter(1e-20, 0), 1e-20, math.nextafter(1e-20, 1)], 3, "high").via("the limit")
+@example([math.nextafter(1e18, 0), 1e18, math.nextafter(1e18, 1e19)], 3, "low").via("the other")
+def test_quantiles_of_floats_of_any_size(values: list[float], parts: int, best: Best) -> None:
+    column = Column("float", np.array(values, np.float64))
+    bands, problems = quantile_bands(column, parts, best).bind("float")
+    assert problems == []
+    assert bands is not None
+    assert bands.apply(column, NOW, UTC).to_list() == by_rank(
+        [told_apart(value) for value in values], parts, best
+    )
+
+
+@given(
+    st.lists(st.tuples(st.integers(-(2**62), 2**62), st.integers(1, 2**63 - 1)), max_size=9),
+    PARTS,
+    BEST,
+    EXPONENTS,
+)
+@example([(2**62 - 1, 2**62), (2**62 - 2, 2**62 - 1)], 2, "high", 2).via("as near as can be")
+def test_quantiles_of_any_ratios_are_bands_or_refused(
+    fractions: list[tuple[int, int]], parts: int, best: Best, exponent: int
+) -> None:
+    over, under = (np.array([one[at] for one in fractions], np.int64) for at in (0, 1))
+    column = Column("ratio", over, divisor=under, exponent=exponent)
+    _, problems = quantile_bands(column, parts, best).bind("ratio", exponent=exponent)
+    assert {one.code for one in problems} <= {"out_of_range"}

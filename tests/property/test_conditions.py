@@ -30,9 +30,9 @@ from crmcore.conditions import (
     names,
     parse,
     to_text,
-    tree,
 )
 from crmcore.conditions.evaluators.domains import checked_fields
+from crmcore.conditions.language import tree
 from crmcore.tables import FirstMatch
 
 ANY_LITERAL = st.one_of(*LITERALS.values()) | st.text(max_size=6).map(text)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import crmcore as crm
 from crmcore.analysis import Scene, fact_table
+from crmcore.calendars import Span, day_number, parse_span, shift_days, to_date
 from crmcore.facts import FactTable
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -135,6 +136,46 @@ def test_verdicts_hold_for_anybody(
             assert shown.before != shown.after
     if before.hash == after.hash:
         assert found.decides_alike is True
+
+
+BARE: dict[str, Any] = {
+    "format": 1,
+    "name": "bare",
+    "zone": "Europe/Berlin",
+    "currency": {"code": "EUR", "exponent": 2},
+    "sale_statuses": ["paid"],
+}
+SPANS = ["1 month", "30 days", "1 year", "12 months", "366 days", "24 months", "2 years"]
+SPANS += ["730 days", "731 days", "3 years", "36 months", "1096 days", "48 months", "1461 days"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from(SPANS), min_size=2, max_size=2),
+    st.dates(date(2000, 1, 1), date(2110, 12, 31)),
+)
+def test_without_a_day_verdicts_hold_as_of_any_day(spans: list[str], day: date) -> None:
+    pair = [
+        crm.load_policy(
+            {**BARE, "scores": {"recency": {"fact": "last_sale_on", "within": [[one, 1]]}}}
+        )
+        for one in spans
+    ]
+    verdict = crm.diff(*pair)["recency"].verdict
+    assert verdict in ("equivalent", "differs")
+    around = {near for span in spans for near in beside(parse_span(span), day)}
+    rows = [{"last_sale_on": near} for near in sorted(around)]
+    then, now = (
+        crm.evaluate_facts(one, fact_table(one, rows), as_of=day).columns["recency"].to_list()
+        for one in pair
+    )
+    assert then == now or verdict == "differs"
+
+
+def beside(span: Span, day: date) -> list[date]:
+    """The days about the one so long ago."""
+    (number,) = shift_days(np.array([day_number(day)]), span, -1).tolist()
+    return [to_date(number + more) for more in (-1, 0, 1)]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=SLOW)

@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmcore.documents.spans import Node, letter_starts, locate
+from crmcore.documents.spans import Node, letter_spans, locate
 
 LETTERS = st.text(
     st.characters(exclude_categories=["Cs"]) | st.sampled_from("\"'\\.#=[]{},: \n\r\t\0\x1b金😀"),
@@ -247,17 +247,16 @@ def is_header(node: Node) -> bool:
 
 
 def check_letters(written: str, value: str) -> None:
-    starts = letter_starts(written)
-    assert len(starts) == len(value) + 1
-    for at, letter in enumerate(value):
-        piece = written[starts[at] : starts[at + 1]]
+    spans = letter_spans(written)
+    assert len(spans) == len(value) + 1
+    for (start, end), letter in zip(spans, value, strict=False):
+        piece = written[start:end]
         if piece[0] == "\\" and written[0] == '"':
-            escape = re.match(r"\\u[dD][89abAB]..\\u....|\\u....|\\U.{8}|\\.", piece)
-            assert escape
-            read = from_toml if "U" in escape[0] else json.loads
-            assert read(f'"{escape[0]}"') == letter
+            read = from_toml if "U" in piece else json.loads
+            assert read(f'"{piece}"') == letter
         else:
-            assert letter == ("\n" if piece.startswith("\r\n") else piece[0])
+            assert letter == ("\n" if piece == "\r\n" else piece)
+    assert written[slice(*spans[-1])] == written[0]
 
 
 @given(documents(SINGLES), RANDOM)

@@ -1,18 +1,24 @@
 """What is said of tests of random policies: that a change makes no difference, that nobody can
-reach a row. Customers drawn at random must not say otherwise."""
+reach a row. Customers drawn at random must not say otherwise, nor those of random orders."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
 import numpy as np
-from hypothesis import given
+from answers import evaluation_of
+from cases import OPTIONAL_COLUMNS, Case, row_lists
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import crmcore as crm
 from crmcore.columns import Column
 from crmcore.policy import Policy
-from crmcore.workbench.testing import generate
+from crmcore.workbench.testing import generate, load_tests
 from crmcore.workbench.testing.coverage import coverage_of
-from crmcore.workbench.testing.points import reach_of
+from crmcore.workbench.testing.points import AllEnds, reach_of
 from crmcore.workbench.testing.trials import Trial
 from crmcore.workbench.testing.views import differing, view_of
 
@@ -111,3 +117,95 @@ def test_cases_made_pass_and_reach_everything(policy: Policy) -> None:
     report = crm.run_tests(policy, generate(policy))
     assert not report.failures
     assert coverage_of(policy, report.cases).uncovered == ()
+
+
+# Policies with facts, and customers with orders
+
+AS_OF = date(2025, 6, 30)
+COLUMNS = frozenset([*OPTIONAL_COLUMNS, "order_id"]) - {"known_at", "version"}
+FACTS: dict[str, dict[str, str]] = {
+    "sales": {"of": "sale", "take": "count"},
+    "lately": {"of": "sale", "take": "count", "in": "y"},
+    "web": {"of": "sale", "take": "count", "in": "y", "where": 'channel == "web"'},
+    "placed": {"of": "order", "take": "count"},
+    "mean": {"of": "sale", "take": "mean"},
+    "most": {"of": "sale", "take": "max"},
+    "least": {"of": "order", "take": "min"},
+    "net": {"of": "sale", "take": "sum"},
+    "since": {"of": "sale", "take": "days_since_last"},
+    "first_on": {"of": "order", "take": "first"},
+    "last_on": {"of": "sale", "take": "last", "in": "y"},
+}
+MONEY = ("mean", "most", "least", "net")
+DAYS = ("first_on", "last_on")
+SOMETIMES_MISSING = ("mean", "most", "least", "since", *DAYS)
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+
+@st.composite
+def fact_tests(draw: st.DrawFn) -> str:
+    name, operator = draw(st.sampled_from([*FACTS])), draw(st.sampled_from(OPERATORS[:4]))
+    if name in SOMETIMES_MISSING and draw(st.integers(0, 4)) == 0:
+        return f"{name} is known"
+    if name in MONEY:
+        return f"{name} {operator} {draw(st.sampled_from((0, 300, 500)))}.00"
+    if name in DAYS:
+        return f'{name} {operator} "{draw(st.sampled_from(("2024-06-30", "2025-05-31")))}"'
+    return f"{name} {operator} {draw(st.sampled_from((0, 1, 2, 3, 30)))}"
+
+
+@st.composite
+def shops(draw: st.DrawFn) -> Case:
+    """A policy that reads few facts, and a shop with orders."""
+    two = st.lists(fact_tests(), min_size=1, max_size=2, unique=True)
+    rows = draw(
+        st.lists(two, min_size=1, max_size=3, unique_by=lambda one: " and ".join(sorted(one)))
+    )
+    first = [[" and ".join(tests), f"row_{at}"] for at, tests in enumerate(rows)]
+    policy: dict[str, Any] = {
+        "format": 1,
+        "name": "random",
+        "zone": "Asia/Shanghai",
+        "currency": {"code": "CNY", "exponent": 2},
+        "sale_statuses": ["paid", "delivered"],
+        "returns": "customer_total",
+        "windows": {"y": "1 year"},
+        "facts": FACTS,
+        "segment": {"first": first, "otherwise": "rest"},
+    }
+    orders = draw(row_lists(AS_OF, COLUMNS, by_line=False))
+    return Case(policy, orders, COLUMNS, False, None, AS_OF, None, None)
+
+
+def with_orders(case: Case) -> tuple[Trial, Mapping[str, Column], int]:
+    """Return the trial of a case's policy at its moment, and its customers' facts."""
+    result = evaluation_of(case)
+    moment = {"as_of": AS_OF.isoformat(), "case": [{"name": "x", "expect_missing": ["segment"]}]}
+    trial = Trial.of(result.policy, load_tests(moment, result.policy))
+    return trial, result.facts.columns, len(result)
+
+
+@given(shops())
+@settings(suppress_health_check=SLOW)
+def test_no_orders_tell_a_change_that_makes_no_difference(case: Case) -> None:
+    trial, columns, rows = with_orders(case)
+    timing = trial.views[0].timing
+    before = view_of(trial.policy, columns, rows, timing, None)
+    for mutant, changed in trial.mutants():
+        if changed is None or mutant.of_facts or not changed.facts.keys() <= columns.keys():
+            continue
+        after = view_of(changed, columns, rows, timing, None)
+        told = np.logical_or.reduce(list(differing(before, after)))
+        if told.any() and trial.is_certain:
+            assert trial.tells(changed), f"{mutant.path}: {mutant.before} -> {mutant.after}"
+
+
+@given(shops())
+@settings(suppress_health_check=SLOW)
+def test_no_orders_reach_what_nobody_can_reach(case: Case) -> None:
+    trial, columns, rows = with_orders(case)
+    ends: AllEnds = {}
+    possible = reach_of(trial.views[0], ends, trial.grid.likely)
+    seen = reach_of(view_of(trial.policy, columns, rows, trial.views[0].timing, None), ends)
+    if trial.is_certain:
+        assert [str(key) for key in seen if seen[key].any() and not possible[key].any()] == []

@@ -149,7 +149,7 @@ def test_an_interrupt_is_quiet(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_runs_as_a_process_without_colour() -> None:
     done = process("check", "classic", env={"FORCE_COLOR": "1", "NO_COLOR": "1"})
     assert done.returncode == 0
-    assert "Policy classic is in order" in done.stdout
+    assert "Policy classic: in order" in done.stdout
     assert "\x1b[3" not in process("check", "classic").stdout
     assert done.stderr == ""
 
@@ -234,7 +234,7 @@ def test_schemas_are_json(run: Run, of: str) -> None:
 def test_check_sums_up_a_preset(run: Run, name: str) -> None:
     status, out, _ = run("check", name)
     assert status == 0
-    assert f"Policy {name} is in order" in out
+    assert f"Policy {name}: in order, " in out
     assert "Errors" not in out
     assert "Warnings" not in out
 
@@ -252,7 +252,9 @@ def test_check_finds_labels_that_are_never_given(run: Run, tmp_path: Path) -> No
 first = [["score >= 30", "best"], ["score >= 35", "never"]]\notherwise = "rest"\n"""
     status, out, _ = run("check", written(tmp_path / "x.toml", text))
     assert status == 1
-    assert "segment.first.1: never decides, as row 0 holds for all of its customers" in out
+    assert out.startswith("Policy x: 1 warning, 2 notes\n")
+    assert 'segment.first.1 ["score >= 35" → never]: never decides: row 0 ["score >= 30" → ' in out
+    assert out.index("Warnings") < out.index("Notes") < out.index("What it says")
     assert "nothing else gives 'never' [masked]" in out
 
 
@@ -263,8 +265,9 @@ first = [["sale_count > 2", "many"], ["city == 'Kiel'", "north"]]\n""".replace("
     assert status == 1
     assert "segment: some customers get no segment" in out
     assert "sale_count 1, " in out
-    assert "segment None" in out
-    assert "city" not in out.partition("Errors")[2].partition("Warnings")[0]
+    assert "no segment" in out
+    assert "blocked" not in out.partition("Errors")[2].partition("What it")[0]
+    assert "city" not in out.partition("Errors")[2].partition("Notes")[0]
 
 
 def test_check_writes_its_findings_as_data(run: Run, tmp_path: Path) -> None:
@@ -557,7 +560,14 @@ def test_explain_says_why(run: Run, orders: Path) -> None:
 def test_explain_as_data(run: Run, orders: Path) -> None:
     status, out, _ = run("explain", orders, *CLASSIC, "--customer", "C-1", "--format", "json")
     assert status == 0
-    assert json.loads(out)["facts"]["sale_count"] == {"value": 5, "unit": "count"}
+    data = json.loads(out)
+    assert data["facts"]["sale_count"] == {"value": 5, "unit": "count"}
+    assert "messages" not in data
+    asked = ("explain", orders, *CLASSIC, "--customer", "C-1", "--messages")
+    _, out, _ = run(*asked, "--format", "json")
+    assert set(json.loads(out)["messages"]) == {"staff", "customer"}
+    status, _, err = run(*asked)
+    assert (status, err) == (2, "crmcore: explain: --messages goes with --format json\n")
 
 
 def test_ids_are_text_or_whole_numbers(run: Run, tmp_path: Path) -> None:

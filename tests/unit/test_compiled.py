@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from enum import IntEnum
+from enum import Enum, IntEnum
 from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -74,7 +74,8 @@ def test_both_sides_of_an_edge(
     }[op]
     rule = compile_condition(f"{name} {op} {literal}", FIELDS)
     assert tuple(rule({name: value}) for value in (below, at, above)) == expected
-    for missing in (None, float("nan"), Decimal("NaN"), Decimal("sNaN")):
+    nans = (float("nan"), np.float32("nan"), np.float64("nan"), Decimal("NaN"), Decimal("sNaN"))
+    for missing in (None, *nans):
         assert rule({name: missing}) is None
 
 
@@ -147,6 +148,22 @@ def test_an_int_by_another_name_is_an_int(op: str) -> None:
         assert holds(f"count {op} 4", count=level) is COMPARE[op](int(level), 4)
 
 
+class Tier(str, Enum):  # noqa: UP042  # a StrEnum is its own text
+    SILVER = "silver"
+    GOLD = "gold"
+
+
+@pytest.mark.parametrize("kind", [str, np.str_, Tier])
+def test_a_label_by_another_name_is_that_label(kind: Any) -> None:
+    gold = kind("gold")
+    for text in ('tier == "gold"', 'tier in ["gold"]', 'tier > "silver"', 'tier != "silver"'):
+        assert holds(text, tier=gold) is True
+    assert holds("tier > tier_before", tier=gold, tier_before=kind("silver")) is True
+    assert holds('tier < "gold"', tier=gold) is False
+    assert holds('city in ["gold"]', city=gold) is True
+    assert holds('case(count > 0: city, else: "x") == "gold"', city=gold, count=1) is True
+
+
 def test_subclasses_of_a_type_are_taken() -> None:
     assert holds("spread > 0.5", spread=np.float64(0.6)) is True
     assert holds('city == "Bonn"', city=np.str_("Bonn")) is True
@@ -194,9 +211,39 @@ def test_what_takes_part_in_a_calculation_keeps_to_its_domain(
     assert holds("count == other", count=2**70, other=2**70) is True
 
 
-def test_an_amount_finer_than_its_currency_is_refused_in_a_calculation() -> None:
-    with pytest.raises(DataError, match="more digits"):
-        holds("total + 1 > 0", total=Decimal("0.001"))
+@pytest.mark.parametrize("text", ["total > 1", "total in [1]", "total + 1 > 1", "total is known"])
+@pytest.mark.parametrize(
+    ("amount", "message"),
+    [
+        ("1.005", "more digits"),
+        ("1E-3000000", "more digits"),
+        ("1E+3000000", "64 bits"),  # not written out first, which takes long
+        ("1E+18", "64 bits"),
+        ("9" * 100_000 + ".00", "64 bits"),
+    ],
+)
+def test_what_is_no_amount_is_refused_wherever_it_is_read(
+    text: str, amount: str, message: str
+) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        holds(text, total=Decimal(amount))
+    assert caught.value.column == "total"
+
+
+@pytest.mark.parametrize("amount", ["3", "3.0", "3.00000", "0.3E1", "300E-2"])
+def test_an_amount_may_be_written_in_any_way(amount: str) -> None:
+    for text in ("total == 3", "total in [3]", "total + 1 == 4"):
+        assert holds(text, total=Decimal(amount)) is True
+    assert holds("total + 1 == 1", total=Decimal("0E-3000000")) is True
+
+
+def test_what_is_explained_keeps_to_its_domain_too() -> None:
+    rule = compile_condition("a * b > 0", {"a": FieldType("int"), "b": FieldType("int")})
+    far = Column("int", np.array([3, 2**40]))
+    assert rule.explain({"a": far, "b": far}, 0).value == 9
+    with pytest.raises(DataError, match="outside") as caught:
+        rule.explain({"a": far, "b": far}, 1)
+    assert caught.value.column == "a"
 
 
 def test_columns_outside_the_domain_are_refused_with_a_count() -> None:
@@ -242,3 +289,6 @@ def test_every_mistake_of_a_rule_is_told_with_its_place() -> None:
         compile_condition("count = 1", FIELDS)
     [problem] = caught.value.problems
     assert (problem.code, problem.line, problem.column) == ("condition_syntax", 1, 7)
+    with pytest.raises(PolicyError) as caught:
+        compile_condition("count >\r\n cuont\r\n", FIELDS)
+    assert caught.value.problems[0].source == " cuont"

@@ -349,6 +349,40 @@ def test_what_could_leave_64_bits_is_refused(text: str, fits: bool) -> None:
     assert [problem.code for problem in problems] == ([] if fits else ["may_overflow"])
 
 
+@pytest.mark.parametrize(
+    ("text", "told", "instead"),
+    [
+        (
+            "mean - total > 1",
+            "mean is ±9999999999999.99 over 1 to 2147483647, total is ±9999999999999.99",
+            "mean > total",
+        ),
+        ("mean + total > 1", "mean is ±9999999999999.99 over 1 to 2147483647", "mean > 9 - total"),
+        ("divide(mean, total, 0) > 0.5", "total is ±9999999999999.99", "mean > total * 0.5"),
+        ("total * 9.2241 > 1", "total is ±9999999999999.99", "a factor of at most 3 digits"),
+        ("9.2241 * total > 1", "total is ±9999999999999.99", "a factor of at most 3 digits"),
+        ("total * count > 1", "count is 0 to 2147483647", "count up to 9223, as its min and max"),
+        ("total * share > 1", "over 1 to 2147483647", "attributes have min and max"),
+        ("divide(mean, share, 0) > 1", "over 1 to 2147483647", "sums and counts"),
+        (
+            "shift_days(day, wide + 4611686018427387903) > day",
+            "day is 1677-01-01 to 9999-12-31",
+            "a smaller calculation",
+        ),
+    ],
+)
+def test_what_has_no_room_is_told_with_its_range_and_what_would_fit(
+    text: str, told: str, instead: str
+) -> None:
+    problems = bind(parse(text), FIELDS, "here", zone=SHANGHAI)[1]
+    [problem] = problems
+    assert problem.code == "may_overflow"
+    assert told in problem.message
+    assert instead in (problem.allowed or "")
+    for left in ("mean > total", "mean > 9 - total", "mean > total * 0.5", "total * 999 > 1"):
+        assert not bind(parse(left), FIELDS, "here")[1]
+
+
 def test_the_usual_domains() -> None:
     assert FieldType("int").domain == (-(2**31) + 1, 2**31 - 1)
     assert FieldType("money", 2).domain == (-(10**15) + 1, 10**15 - 1)

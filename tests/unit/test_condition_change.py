@@ -34,6 +34,7 @@ FIELDS = {
     "birthday": FieldType("date", personal=True),
     "moment": FieldType("instant"),
     "tier": FieldType("label", categories=TIERS, ordered=True),
+    "personal": FieldType("int", personal=True),
     "town": FieldType("text"),
     "city": FieldType("text", personal=True),
 }
@@ -52,6 +53,7 @@ ROW = {
     "birthday": Column("date", np.array([0])),
     "moment": Column("instant", np.array([0])),
     "tier": Column("label", np.array([0]), categories=TIERS),
+    "personal": Column("int", np.array([777])),
     "town": Column("text", np.array(["x"], np.object_)),
     "city": Column("text", np.array(["x"], np.object_)),
     "as_of": Column("instant", np.array([19_100 * DAY_US])),  # 2022-04-18
@@ -192,9 +194,24 @@ def needed(text: str) -> list[tuple[str, str]] | None:
         ('tier == case(flag: "gold", else: "silver")', [("tier", "silver")]),
         ("case(flag: total, else: 0) > 600", [("flag", "True"), ("total", "600.01")]),
         ("case(count > 9: 1, else: 0) == 1", [("count", "10")]),
+        ("total + 1 == 10.00", [("total", "9.00")]),
+        ("total + 1 between 10.00 and 11.00", [("total", "10.00")]),
+        ("total * 2 between 10.00 and 11.00", [("total", "5.50")]),
+        ("(total + 1) in [10.00]", [("total", "9.00")]),
+        ("(total + 1) not in [501.00]", [("total", "499.99")]),
+        ("divide(total, count, 0) between 50.00 and below 60.00", [("total", "119.99")]),
+        ('days_between(day, "2024-01-01") between 30 and 40', [("day", "2023-11-22")]),
+        ("case(count > 3: count, else: 0) in [7]", [("count", "7")]),
+        ('days_between(moment, "1970-03-01") == 30', [("moment", "1970-01-29 16:00:00+00:00")]),
+        ('(share + 0) in ["0.5"]', [("share", "1/2")]),
+        ('town == "y"', [("town", "y")]),
+        ('town in ["y", "z"]', [("town", "y")]),
+        ('town == case(flag: "a", else: "b")', [("town", "b")]),
+        ("total > 600 and count > personal", None),
+        ("count > personal or total > 600", [("total", "600.01")]),
     ],
 )
-def test_the_smallest_change(text: str, expected: list[tuple[str, str]]) -> None:
+def test_the_smallest_change(text: str, expected: list[tuple[str, str]] | None) -> None:
     assert needed(text) == expected
 
 
@@ -205,7 +222,10 @@ def test_the_smallest_change(text: str, expected: list[tuple[str, str]]) -> None
         "total > total + 1",
         "count < 0",  # there is no such count
         'city == "y"',  # personal
-        'town == "y"',  # other text is not made up
+        'town != "x"',  # other text is not made up
+        "count > personal",  # where that turns would tell it
+        "case(personal > 9: total, else: 0) > 600",
+        "divide(total, personal, unknown) is unknown",
         "days_between(birthday, as_of) < 30",  # personal
         'as_of > "2024-01-01T00:00:00Z"',
         "last_evaluated_at is known",

@@ -94,12 +94,17 @@ def test_names_are_found_inside_calculations_and_cases() -> None:
         ("a == 'x'", "'", 'text stands in double quotes: "gold"'),
         ("a == “x”", "“", 'text stands in straight double quotes: "gold"'),
         ("a ≥ 3", "≥", "write '>='"),
-        ("a ＞ 3", "＞", "this is FULLWIDTH GREATER-THAN SIGN, no ASCII character: write '>'"),
+        ("tag:Press", "tag:Press", "tags are written in lower case: 'tag:press'"),
+        (
+            "a ＞ 3",
+            "＞",
+            "this is \\uff1e, FULLWIDTH GREATER-THAN SIGN, no ASCII character: write '>'",
+        ),
         (
             "а > 3",  # a letter that only looks like an a
             "а",
-            "this is CYRILLIC SMALL LETTER A: only text in quotes may hold other than ASCII "
-            "characters",
+            "this is \\u0430, CYRILLIC SMALL LETTER A: only text in quotes may hold other than "
+            "ASCII characters",
         ),
         (
             'a == "x\u202ey"',

@@ -15,18 +15,17 @@ from crmcore.conditions import (
     ConditionField,
     ConditionSyntaxError,
     FieldType,
-    Suggestions,
     bind,
     evaluate,
     explain,
     names,
-    nearest,
     parse,
     thresholds,
     to_text,
 )
 from crmcore.conditions.language import tree
 from crmcore.errors import DataError
+from crmcore.suggestions import Suggestions, nearest
 
 TIERS = ("bronze", "silver", "gold")
 FIELDS = {

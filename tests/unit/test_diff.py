@@ -11,10 +11,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import crmcore as crm
 from crmcore.analysis import Space, fact_table, witness_row
+from crmcore.calendars import day_number, parse_span, shift_days
 from crmcore.cli import main
 from crmcore.cli.factfiles import read_facts, write_facts
 from crmcore.cli.fromgit import is_in_git
@@ -24,6 +26,7 @@ from crmcore.workbench.diffing import PolicyDiff, pseudonymised
 from crmcore.workbench.diffing.elimination import eliminated
 from crmcore.workbench.diffing.grid import Grid, replayed
 from crmcore.workbench.diffing.markdown import code_span
+from crmcore.workbench.diffing.scenes import scenes
 from crmcore.workbench.diffing.structure import aligned, edits
 
 CLASSIC = crm.presets.load("classic")
@@ -222,6 +225,57 @@ def test_spans_of_days_and_of_months_come_apart_on_some_day() -> None:
     )
 
 
+def within(span: str) -> crm.Policy:
+    return crm.load_policy(
+        {**BARE, "scores": {"recency": {"fact": "last_sale_on", "within": [[span, 1]]}}}
+    )
+
+
+def shifted(condition: str) -> crm.Policy:
+    return crm.load_policy(
+        {**BARE, "stage": {"first": [[condition, "late"]], "otherwise": "early"}}
+    )
+
+
+BARE: dict[str, Any] = {
+    "format": 1,
+    "name": "bare",
+    "zone": "Europe/Berlin",
+    "currency": {"code": "EUR", "exponent": 2},
+    "sale_statuses": ["paid"],
+}
+
+
+@pytest.mark.parametrize("months", [1, 2, 3, 11, 12, 23, 24, 36, 48, 60, 95, 96, 108, 120])
+def test_no_span_of_months_is_one_of_days(months: int) -> None:
+    then = within(f"{months} months")
+    for days in lengths(months):
+        assert crm.diff(then, within(f"{days} days"))["recency"].verdict == "differs", days
+
+
+@pytest.mark.parametrize("months", [1, 12, 24, 48, 120])
+def test_no_shift_by_months_is_one_by_days(months: int) -> None:
+    then = shifted(f"shift_months(first_sale_on, {months}) > shift_days(as_of, 0)")
+    for days in lengths(months):
+        now = shifted(f"shift_days(first_sale_on, {days}) > shift_days(as_of, 0)")
+        assert crm.diff(then, now)["stage"].verdict == "differs", days
+
+
+@pytest.mark.parametrize("months", range(1, 121))
+def test_every_length_of_a_span_is_met_as_of_some_day(months: int) -> None:
+    days = [scene.as_of for scene in scenes(CLASSIC, CLASSIC, None)]
+    numbers = np.array([day_number(day) for day in days])
+    found = numbers - shift_days(numbers, parse_span(f"{months} months"), -1)
+    assert {found.min(), found.max()} == {min(lengths(months)), max(lengths(months))}
+
+
+def lengths(months: int) -> range:
+    """How many days so many months may have, by the whole cycle of the calendar."""
+    every = np.arange(day_number(date(2000, 1, 1)), day_number(date(2400, 1, 1)))
+    found = every - shift_days(every, parse_span(f"{months} months"), -1)
+    return range(int(found.min()), int(found.max()) + 1)
+
+
 def test_a_fact_defined_otherwise_is_a_difference_of_its_own() -> None:
     found = crm.diff(CLASSIC, shop(windows={"period": "6 months"}, sale_statuses=["paid"]))
     because = {one.name: one.because for one in found.facts}
@@ -313,6 +367,18 @@ def test_customers_are_followed_from_label_to_label() -> None:
     ]
     assert not found.movement("score")
     assert sum(map(sum, moves.matrix)) == moves.customers
+
+
+def test_decisions_that_move_nobody_are_only_counted() -> None:
+    grade = {"from": [[8, "bronze"], [15, "silver"], [22, "gold"], [36, "platinum"]]}
+    found = crm.diff(CLASSIC, shop(grade=grade), orders=ORDERS, as_of=date(2025, 4, 1))
+    data = found.to_dict()
+    assert [one["name"] for one in data["movements"]] == ["class", "grade"]  # type: ignore[attr-defined]
+    alike = ["recency_points", "frequency_points", "monetary_points", "score"]
+    assert data["without_movement"] == alike
+    text = found.to_markdown()
+    assert "| 4 without movement | 3 | 3 | 0 |" in text
+    assert "`score` |" not in text
 
 
 def test_labels_that_came_or_went_stand_in_their_place() -> None:
@@ -510,7 +576,9 @@ def test_shared_facts_lead_to_the_same_results(tmp_path: Path) -> None:
     assert len(again) == len(result)
     for name in ("class", "stage", *result.policy.facts):
         theirs = again.columns[name].to_list()
-        assert sorted(map(str, theirs)) == sorted(map(str, result.columns[name].to_list())), name
+        if name != "first_order_at":  # which is cut off to the day
+            ours = result.columns[name].to_list()
+            assert sorted(map(str, theirs)) == sorted(map(str, ours)), name
         assert theirs == [crm_value(shared, again, name, row) for row in range(len(again))]
     assert len(set(again.columns["class"].to_list())) > 5
 
@@ -545,7 +613,7 @@ def test_the_key_alone_decides_the_order() -> None:
 def test_the_file_of_facts_carries_its_moments(run: Run) -> None:
     common = ("orders.csv", "--policy", "classic", "--as-of", "2025-04-01", "--out", "facts.csv")
     status, out, _ = run("facts", *common, "--sample", "2")
-    assert (status, out) == (0, "Written to facts.csv: 2 of 3 customers\n")
+    assert (status, out.splitlines()[0]) == (0, "Written to facts.csv: 2 of 3 customers")
     status, out, _ = run("diff", "classic", "shop.toml", "--facts", "facts.csv")
     assert status == 1
     assert "Customers as of 2025-04-01 23:59:59+08:00, by facts that are given" in out
@@ -624,10 +692,28 @@ def test_problems_name_the_file_at_the_commit(repository: Run) -> None:
     assert (status, "main:policies/shop.toml:3" in err) == (3, True)
 
 
+def test_a_policy_is_read_from_the_index(repository: Run) -> None:
+    Path("policies").mkdir()
+    for name in ("base", "shop"):
+        Path(f"policies/{name}.toml").write_text('extends = "classic"\nname = "staged"\n')
+    git("add", "policies")
+    Path("policies/shop.toml").write_text("later")
+    status, out, _ = repository("diff", "classic", ":policies/shop.toml")
+    assert (status, "classic → staged" in out) == (0, True)
+
+
+def test_nothing_of_a_reference_steers_the_terminal(repository: Run) -> None:
+    status, _, err = repository("diff", "classic", "\x1b[31mred\nline\u202e:policies/shop.toml")
+    assert (status, "[31mred" in err) == (2, True)
+    assert len(err.splitlines()) == 1
+    assert err.rstrip("\n").isprintable()
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("main:policies/none.toml", "no such file at 'main'"),
+        (":policies/none.toml", "no such file in git's index"),
         ("nowhere:policies/shop.toml", "git knows no commit, branch or tag 'nowhere'"),
         ("main:../shop.toml", "main:"),
     ],
@@ -660,6 +746,7 @@ def test_without_git_it_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     ("name", "expected"),
     [
         ("main:shop.toml", True),
+        (":shop.toml", True),
         ("HEAD~1:policies/shop.json", True),
         (r"C:\policies\shop.toml", False),
         ("C:/policies/shop.toml", False),
@@ -752,11 +839,123 @@ def test_all_at_once_comes_to_the_same_as_one_by_one(changes: dict[str, Any], na
             assert results == (found.before[row], found.after[row])
 
 
-def test_what_is_refused_when_unknown_is_not_decided() -> None:
-    table = {"first": CLASSES, "otherwise": "@grade", "unknown": "error"}
-    found = crm.diff(CLASSIC, shop(**{"class": table}))
-    assert found["class"].verdict == "not_decided"
-    space = Space.of([CLASSIC, shop(**{"class": table})])
-    assert "class" in (found["class"].reason or "")
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("net_sales + max_sale > 300.00", "net_sales + max_sale > 300.01"),
+        ("divide(net_sales, sale_count, 0) > 50.00", "divide(net_sales, sale_count, 0) >= 50.00"),
+        ("net_sales * 3 > max_sale * 7 + 1.00", "net_sales * 3 > max_sale * 7 + 2.00"),
+    ],
+)
+def test_calculations_are_tried_about_their_edges(before: str, after: str) -> None:
+    found = crm.diff(shifted(before), shifted(after))["stage"]
+    assert found.verdict == "differs"
+
+
+def test_whoever_shows_a_difference_is_no_oddity() -> None:
+    pair = [shifted(f"first_sale_on {sign} last_order_on") for sign in ("<", "<=")]
+    witness = crm.diff(*pair)["stage"].witness
+    assert witness is not None
+    day = witness.given["first_sale_on"]
+    assert isinstance(day, date)
+    assert day.year > 1970
+
+
+def strict(edge: int, unknown: str = "error", *, asked: bool = True) -> crm.Policy:
+    """Means above an edge; without a sale there is none, which a row before may have asked."""
+    rows = [["sale_count == 0", "none"]] if asked else []
+    rows.append([f"mean_sale > {edge}", "big"])
+    return shop(stage={"first": rows, "otherwise": "small", "unknown": unknown})
+
+
+def test_a_list_that_refuses_the_unknown_is_compared_where_it_cannot_strike() -> None:
+    found = crm.diff(strict(100), strict(200))["stage"]
+    assert found.witness is not None
+    assert (found.witness.before, found.witness.after) == ("big", "small")
+    assert found.witness.refused is None
+    assert crm.diff(strict(100), strict(100, "skip"))["stage"].verdict == "equivalent"
+
+
+def test_who_is_refused_by_one_policy_only_shows_a_difference() -> None:
+    pair = strict(100, asked=False), strict(100, "skip", asked=False)
+    for policies, refused in ((pair, "before"), (pair[::-1], "after")):
+        found = crm.diff(*policies)
+        witness = found["stage"].witness
+        assert witness is not None
+        assert witness.refused == refused
+        assert witness.given == {"mean_sale": None}
+        assert {witness.before, witness.after} == {None, "small"}
+        assert "(refused)" in found.to_markdown()
+    # Those whom both refuse are no difference; the others show one where they can.
+    same = crm.diff(pair[0], strict(100, asked=False))
+    assert same["stage"].verdict == "equivalent"
+    witness = crm.diff(pair[0], strict(200, "skip", asked=False))["stage"].witness
+    assert witness is not None
+    assert witness.refused is None
+
+
+def test_whom_a_list_refuses_is_not_eliminated() -> None:
     with pytest.raises(crm.DataError):
-        eliminated(space, "class")
+        eliminated(Space.of([strict(1, asked=False), strict(2, asked=False)]), "stage")
+
+
+def skin(values: list[str], edge: int, **more: Any) -> crm.Policy:
+    """A stage by skin, a segment by sales alone."""
+    return shop(
+        attributes={"skin": {"type": "label", "values": values, **more}},
+        stage={"first": [['skin == "dry"', "care"]], "otherwise": "other"},
+        segment={"first": [[f"sale_count > {edge}", "regular"]], "otherwise": "other"},
+    )
+
+
+def test_one_more_label_value_concerns_those_who_ask_for_it_only() -> None:
+    found = crm.diff(skin(["dry", "oily"], 3), skin(["dry", "oily", "mixed"], 4))
+    assert verdicts(found)["segment"] == "differs"
+    witness = found["stage"].witness
+    assert witness is not None
+    assert (witness.given, witness.refused) == ({"skin": "mixed"}, "before")
+    assert verdicts(found)["class"] == "equivalent"
+    swapped = crm.diff(skin(["dry", "oily"], 3), skin(["oily", "dry"], 3))
+    assert verdicts(swapped)["stage"] == "equivalent"
+
+
+def test_the_order_of_labels_is_that_of_each_policy() -> None:
+    pair = [
+        shop(
+            attributes={"skin": {"type": "label", "values": values, "ordered": True}},
+            stage={"first": [['skin >= "b"', "high"]], "otherwise": "low"},
+        )
+        for values in (["a", "b", "c"], ["c", "b", "a"])
+    ]
+    witness = crm.diff(*pair)["stage"].witness
+    assert witness is not None
+    assert {witness.before, witness.after} == {"high", "low"}
+    assert witness.given["skin"] in ("a", "c")
+
+
+def test_an_attribute_of_two_kinds_is_no_matter_to_others() -> None:
+    pair = [
+        shop(
+            attributes={"mark": kind},
+            stage={"first": [[f"sale_count > {edge}", "regular"]], "otherwise": "other"},
+        )
+        for kind, edge in (("int", 3), ("text", 4))
+    ]
+    assert verdicts(crm.diff(*pair))["stage"] == "differs"
+
+
+def marked(condition: str, most: int) -> crm.Policy:
+    kind = {"type": "int", "min": 0, "max": most}
+    stage = {"first": [[condition, "many"]], "otherwise": "few"}
+    return shop(attributes={"marks": kind}, stage=stage)
+
+
+def test_values_that_a_policy_does_not_allow_are_nobodys() -> None:
+    both = "marks > 5 and marks < 11"
+    assert verdicts(crm.diff(marked("marks > 5", 10), marked(both, 10)))["stage"] == "equivalent"
+    assert verdicts(crm.diff(marked("marks > 5", 11), marked(both, 11)))["stage"] == "differs"
+    witness = crm.diff(marked("marks > 5", 10), marked("marks > 5", 20))["stage"].witness
+    assert witness is not None
+    assert (witness.given, witness.refused) == ({"marks": 11}, "before")
+    with pytest.raises(crm.DataError):
+        eliminated(Space.of([marked(both, 10), marked(both, 20)]), "stage")

@@ -355,3 +355,122 @@ def test_what_turns_a_calculation_is_among_the_flips() -> None:
     # Two sales: a mean of less than 200.00 makes it less than 100.00 a sale.
     assert flip.becomes == "thin"
     assert 199 < flip.needed < 200
+
+
+# Its outlook
+
+
+def looked_ahead(text: str, as_of: date = date(2025, 4, 1), **attributes: Any) -> crm.Explanation:
+    """Explain C1 by the classic policy and some more."""
+    orders = crm.OrderTable.from_rows(ROWS, SOURCE, columns=COLUMNS)
+    people = {"customer_id": ["C1"], **{name: [value] for name, value in attributes.items()}}
+    customers = crm.CustomerTable.from_arrays(people)
+    policy = crm.load_policy(f'extends = "classic"\nname = "ahead"\n{text}')
+    return crm.evaluate(policy, orders, customers, as_of=as_of).explain("C1")
+
+
+def segment_by(condition: str) -> str:
+    return f'[segment]\nfirst = [[\'{condition}\', "yes"]]\notherwise = "no"\n'
+
+
+JOINED = """
+[attributes]
+joined_on = { type = "date", personal = %s }
+[scores.loyalty]
+fact = "joined_on"
+within = [["1 year", 2], ["5 years", 1]]
+[stage]
+first = [["loyalty == 1", "old"]]
+otherwise = "other"
+"""
+
+
+def test_a_date_of_the_customer_leaves_its_span_on_its_own_day() -> None:
+    found = looked_ahead(JOINED % "false", joined_on=date(2023, 11, 17))
+    loyalty = found["loyalty"]
+    assert (loyalty.value, loyalty.changes_on, loyalty.changes_to) == (1, date(2028, 11, 18), None)
+    assert found["stage"].changes_on == date(2028, 11, 18)
+
+
+def test_the_day_of_a_personal_date_is_told_to_nobody() -> None:
+    found = looked_ahead(JOINED % "true", joined_on=date(2023, 11, 17))
+    data = found.to_dict()
+    assert data["outlook_hidden"] == ["loyalty", "stage"]
+    assert not {"loyalty", "stage"} & data["outlook"].keys()
+    assert {"score", "class"} <= data["outlook"].keys()  # nothing personal in them
+    for language in LANGUAGES:
+        for voice in get_args(Voice):
+            assert "2028" not in found.text(language, voice=voice)
+    assert "2028" not in json.dumps(data)
+
+
+def test_what_compares_a_personal_value_with_time_is_not_told() -> None:
+    text = '[attributes]\nlimit = { type = "int", min = 0, max = 999 }\n'
+    found = looked_ahead(text + segment_by("days_since_last_sale > limit"), limit=70)
+    assert (found["segment"].change_hidden, found["segment"].changes_on) == (True, None)
+    assert found["segment"].flips == ()
+
+
+@pytest.mark.parametrize(
+    ("condition", "day"),
+    [
+        ("days_between(last_order_on, as_of) > 100", date(2025, 5, 13)),
+        ("days_since_last_sale * 2 > 300", date(2025, 7, 2)),
+        ("shift_months(last_order_on, 12) < shift_days(as_of, 0)", date(2026, 2, 2)),
+        ('as_of >= "2025-12-24T12:00:00+08:00"', date(2025, 12, 24)),
+        ("case(days_since_last_sale > 100: 1, else: 0) == 1", date(2025, 5, 13)),
+        ("days_since_last_sale > 5000", date(2038, 10, 12)),
+        ("days_between(last_order_on, as_of) > 5000", None),
+        ("sale_count == 0", date(2026, 2, 2)),
+    ],
+)
+def test_the_first_day_on_which_a_condition_turns(condition: str, day: date | None) -> None:
+    segment = looked_ahead(segment_by(condition))["segment"]
+    assert (segment.value, segment.changes_on) == ("no", day)
+    assert segment.changes_to == (None if day is None else "yes")
+    until = date(2035, 5, 19) if day is None else None
+    assert segment.unchanged_until == until
+
+
+def test_how_far_was_looked_is_told() -> None:
+    found = looked_ahead(segment_by("days_between(last_order_on, as_of) > 5000"))
+    assert found.to_dict()["outlook_until"] == {"segment": "2035-05-19"}
+    assert "the same up to 2035-05-19" in found.text()
+    assert "2035-05-19 不变" in found.text("zh-CN")
+    assert "2035" not in found.text(voice="customer")
+
+
+def test_a_schedule_of_months_ends_is_met_on_each_of_them() -> None:
+    text = 'evaluation = { every = "1 month", anchor = 2025-01-31 }\n'
+    found = looked_ahead(text, as_of=date(2025, 3, 30))["recency_points"]
+    # As of 28 February within one month; the next evaluation is that of 31 March.
+    assert (found.value, found.changes_on, found.changes_to) == (5, date(2025, 3, 31), 4)
+
+
+# Its wording
+
+
+def test_orders_without_a_window_have_no_empty_brackets() -> None:
+    text = looked_ahead(segment_by("net_sales > 2000")).text()
+    assert "order 3 of 2024-01-01: CNY 400.00\n" in text + "\n"
+    assert "order 1 of 2025-02-01: CNY 300.00 (period)" in text
+    assert "()" not in text
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "unit", "told"),
+    [
+        ("divide(sale_count, orders_ever, 0) < 0", "2/3", "number", "2/3"),
+        ("divide(sale_count, 4, 0) < 0", "0.5", "number", "0.5"),
+        ("divide(net_sales, orders_ever, 0) < 0", "366.67", "CNY", "CNY 366.67"),
+        ("net_sales - 1 < 0", "1099.01", "CNY", "CNY 1099.01"),
+    ],
+)
+def test_what_an_expression_gives_is_exact(
+    condition: str, value: str, unit: str, told: str
+) -> None:
+    found = looked_ahead(segment_by(condition))
+    decisions = {one["name"]: one for one in found.to_dict()["decisions"]}
+    node = decisions["segment"]["nodes"][0]
+    assert (node["value"], node["unit"]) == (value, unit)
+    assert f"{node['item']}: {told})" in found.text()

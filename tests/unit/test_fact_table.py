@@ -13,6 +13,7 @@ import pytest
 from golden.shop import policy, refused, table
 
 import crmcore as crm
+from crmcore.columns import Column
 from crmcore.conditions import FieldType
 from crmcore.facts import USUAL_FACTS
 from crmcore.facts.table import FactTable
@@ -325,3 +326,47 @@ def test_truth_is_written_as_such() -> None:
         FactTable.from_arrays(
             {"customer_id": [1], "blocked": ["yes"]}, {"blocked": FieldType("bool")}
         )
+
+
+# The range of an attribute
+
+VISITS = """
+extends = "classic"
+name = "shop"
+attributes.visits = { type = "int", min = 0, max = 9, personal = false }
+[segment]
+first = [["visits > 3", "often"]]
+otherwise = "seldom"
+"""
+
+
+@pytest.mark.parametrize("visits", [-1, 10])
+def test_attributes_beyond_their_range_are_refused_wherever_they_come_from(visits: int) -> None:
+    shop = crm.load_policy(VISITS)
+    facts = {**GIVEN, "visits": [visits]}
+    inside = crm.evaluate_facts(shop, {**GIVEN, "visits": [9]}, as_of=AS_OF)
+    outside = FactTable(
+        inside.ids, {**inside.facts.columns, "visits": Column("int", np.array([visits]))}
+    )
+    customers = crm.CustomerTable.from_arrays({"customer_id": ["C1"], "visits": [visits]})
+    for refused_by in (
+        lambda: crm.evaluate_facts(shop, facts, as_of=AS_OF),
+        lambda: crm.evaluate_facts(shop, outside, as_of=AS_OF),
+        lambda: crm.evaluate(shop, table(customer_id=["C1"]), customers, as_of=AS_OF),
+    ):
+        with pytest.raises(crm.DataError) as refusal:
+            refused_by()
+        assert (refusal.value.column, refusal.value.count) == ("visits", 1)
+
+
+def test_attributes_at_the_ends_of_their_range_or_missing_are_taken() -> None:
+    shop = crm.load_policy(VISITS)
+    many = {name: values * 3 for name, values in GIVEN.items()} | {"customer_id": [1, 2, 3]}
+    result = crm.evaluate_facts(shop, many | {"visits": [0, 9, None]}, as_of=AS_OF)
+    assert result.columns["segment"].to_list() == ["seldom", "often", "seldom"]
+
+
+def test_a_range_with_one_end_is_open_at_the_other() -> None:
+    shop = crm.load_policy(VISITS.replace(", max = 9", ""))
+    facts = {**GIVEN, "visits": [2**40]}
+    assert crm.evaluate_facts(shop, facts, as_of=AS_OF).columns["segment"][0] == "often"

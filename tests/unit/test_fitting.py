@@ -91,6 +91,24 @@ def test_degenerate_data_never_fails(counts: list[object], edges: list[list[int]
     assert None not in later.columns["f"].to_list()
 
 
+@pytest.mark.parametrize("best", ["high", "low"])
+@pytest.mark.parametrize(
+    ("values", "points"),
+    [
+        ([1e-300, 2e-300, 3e-300], [1, 1, 1]),
+        ([1e300, 2e300, 3e300], [1, 1, 1]),
+        ([-1e300, 1e-300, 1e300], [1, 2, 3]),
+    ],
+)
+def test_floats_that_no_edge_tells_apart_get_the_same_points(
+    values: list[object], points: list[int], best: str
+) -> None:
+    text = f'attributes.x = "float"\n[scores.f]\nfact = "x"\nquantiles = 3\nbest = "{best}"\n'
+    policy = crm.load_policy(fitted(text, facts(x=values)).to_toml())
+    found = crm.evaluate_facts(policy, facts(x=values), as_of=DAY).columns["f"].to_list()
+    assert found == (points if best == "high" else points[::-1])
+
+
 @pytest.mark.parametrize(
     ("fact", "values", "edge"),
     [

@@ -171,6 +171,7 @@ def test_as_data() -> None:
         "end_column": 21,
         "source": LINE,
         "span": [0, 9],
+        "at_key": False,
     }
     assert replace(PROBLEM, source="x" * 1_000).to_dict()["source"] == "x" * 1_000
     assert replace(PROBLEM, source="x" * 1_001).to_dict()["source"] is None
@@ -194,12 +195,35 @@ def test_the_command_line_writes_a_refusal_as_data(
 
 
 def test_only_the_first_twenty_of_many_are_told() -> None:
-    problems = [Problem("code", "message", f"path.{at}") for at in range(1_021)]
+    problems = [Problem("code", "message", f"path.{at}") for at in range(921)]
     error = PolicyError(problems)
     lines = str(error).split("\n")
-    assert lines[0] == "1,021 problems in the policy"
+    assert lines[0] == "921 problems in the policy"
     assert (lines[1], lines[20]) == (str(problems[0]), str(problems[19]))
-    assert lines[21:] == ["… and 1,001 more"]
-    assert len(error.problems) == 1_021
+    assert lines[21:] == ["… and 901 more"]
+    assert len(error.problems) == 921
     assert "more" not in str(PolicyError(problems[:20]))
     assert pickle.loads(pickle.dumps(error)).problems == error.problems
+
+
+def test_of_very_many_the_first_are_told_and_that_there_are_more() -> None:
+    problems = [Problem("code", "message", f"path.{at}") for at in range(1_001)]
+    error = PolicyError(problems)
+    assert error.problems[:-1] == tuple(problems[:1_000])
+    assert error.problems[-1].code == "too_many"
+    lines = str(error).split("\n")
+    assert (lines[0], lines[-1]) == (
+        "more than 1,000 problems in the policy",
+        "… and more than 980 more",
+    )
+    assert pickle.loads(pickle.dumps(error)).problems == error.problems
+    assert PolicyError(problems[:1_000]).problems == tuple(problems[:1_000])
+
+
+@pytest.mark.parametrize("text", ["ที่นี่", "❤\ufe0f", "e\u0301", "a\u20dd"])
+def test_marks_upon_letters_take_no_column(text: str) -> None:
+    source = f"'{text}' = x"
+    problem = Problem("code", "message", line=1, column=len(source), source=source)
+    line, caret = str(problem).split("\n")[1:]
+    width = {"ที่นี่": 2}.get(text, 1)
+    assert caret.index("^") == line.index("'") + width + 5

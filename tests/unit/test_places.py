@@ -85,10 +85,31 @@ def test_a_problem_points_at_a_name(case: str) -> None:
 
 def test_a_name_that_was_given_as_a_key_is_pointed_at() -> None:
     text = "weights = { aa = 1, bb = 2 }"
-    assert marked(text, "weights.bb", "unknown_name", given="bb") == "bb"
+    assert marked(text, "weights.bb", "unknown_name", given="bb", at_key=True) == "bb"
     assert marked(text, "weights.bb", "out_of_range", given="2") == "2"
     long = "b" * 80
-    assert marked(f"{long} = 1", long, "wrong_length", given=f"'{long[:50]}…") == long
+    shown = f"'{long[:50]}…"
+    assert marked(f"{long} = 1", long, "wrong_length", given=shown, at_key=True) == long
+
+
+@pytest.mark.parametrize(
+    ("lines", "path", "value"),
+    [
+        ('[grade]\nscore = "score"\nfrom = [[1, "a"]]', "grade.score", '"score"'),
+        ("[scores.a]\nfact = 'fact'\nfrom = [[1, 1]]", "scores.a.fact", "'fact'"),
+        ("facts.a = { of = 'sale', take = 'count', in = 'in' }", "facts.a.in", "'in'"),
+        ("attributes.x = { type = 'type' }", "attributes.x.type", "'type'"),
+        ("labels.en = { Gold = 'Gold' }", "labels.en.Gold", "Gold"),
+        ("scores.s.weights = { s2 = 1 }", "scores.s.weights.s2", "s2"),
+    ],
+)
+def test_a_value_that_is_spelled_like_its_key(lines: str, path: str, value: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        load_policy(HEAD + lines)
+    (problem,) = (one for one in caught.value.problems if one.path == path)
+    assert (problem.source or "")[
+        slice((problem.column or 0) - 1, (problem.end_column or 0) - 1)
+    ] == value
 
 
 def test_paths_that_two_things_have_are_nowhere() -> None:
@@ -116,6 +137,10 @@ def test_a_problem_points_into_a_condition(case: str) -> None:
     text, inner = SPANS[case]
     assert marked(text, "a", span=(4, 6)) == inner
     assert marked(text, "a", span=(6, 6)) in (text[-1:], inner[-1:], "", "'", '"')
+
+
+def test_a_mark_ends_with_the_last_letter() -> None:
+    assert marked('a = """x > yy\\\n   \\u0020"""', "a", span=(4, 6)) == "yy"
 
 
 def test_a_condition_that_is_a_tree_is_pointed_at_as_a_whole() -> None:

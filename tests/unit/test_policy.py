@@ -484,7 +484,10 @@ UNREADABLE = {
     ),
     "lines": ("\n" * 10_001, "a text has at most 10,000 lines [too_large]"),
     "bytes": ("#" * 2**20 + "\n", "a text has at most 1,048,576 bytes [too_large]"),
-    "values": ("a = [" + "1, " * 40_000 + "]", "a policy has at most 20,000 values [too_large]"),
+    "values": (
+        "a = [" + "1, " * 40_000 + "]",
+        "a policy has at most 30,000 of the signs , = . [ { outside texts and comments [too_large]",
+    ),
     "key": ("a.b.c.d.e.f.g.h.i = 1", "a key has at most 8 parts [too_deep]"),
     "very deep": (
         "a = " + "[" * 3000 + "]" * 3000,
@@ -657,8 +660,8 @@ def test_a_name_that_is_no_preset() -> None:
         ),
         ({"name": float("inf")}, "name: NaN and infinity are no numbers here [not_finite]"),
         (
-            {"labels": {"en": {f"a{i}": "x" * 9_999 for i in range(13)}}},
-            "labels.en.a12: a policy has at most 120,000 characters of text [too_large]",
+            {"labels": {"en": {f"a{i}": "x" * 9_999 for i in range(17)}}},
+            "labels.en.a16: a policy has at most 160,000 characters of text [too_large]",
         ),
         (
             {"facts": {f"a{i}": [1] * 999 for i in range(21)}},
@@ -668,6 +671,16 @@ def test_a_name_that_is_no_preset() -> None:
 )
 def test_mappings_have_the_same_limits(given: dict[str, object], message: str) -> None:
     assert message in problems(given)
+
+
+def test_a_list_of_a_thousand_rows_over_four_facts_loads() -> None:
+    facts = [f"orders_of_category_{at}{at}" for at in range(4)]
+    text = 'extends = "classic"\nname = "long"\n[facts]\n'
+    text += "".join(f'{name} = {{ of = "sale", take = "count" }}\n' for name in facts)
+    rows = (" and ".join(f"{name} >= {row}" for name in facts) for row in range(1_000))
+    text += "[segment]\nfirst = [\n"
+    text += "".join(f'  ["{one}", "label_{at}"],\n' for at, one in enumerate(rows))
+    assert len(load_policy(text + "]\n").document["segment"]["first"]) == 1_000  # type: ignore[index, call-overload, arg-type]
 
 
 def test_a_mapping_that_holds_itself_is_too_deep() -> None:

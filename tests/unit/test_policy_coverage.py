@@ -229,6 +229,63 @@ def test_what_nobody_can_reach_does_not_count() -> None:
     assert not [point for point in coverage.points if "→ b" in point.text]
 
 
+CHAIN = """\
+[windows]
+y = "1 year"
+[facts]
+w = { of = "sale", take = "count", in = "y", where = 'channel == "web"' }
+ny = { of = "sale", take = "count", in = "y" }
+[segment]
+first = [
+  ["ny == 0 or ny >= 20", "far"],
+  ["w >= 5 and sale_count <= 6", "special"],
+  ["w >= 12", "often"],
+]
+otherwise = "x"
+"""
+
+
+def test_a_fact_between_two_others_leaves_room_for_both() -> None:
+    coverage = crm.run_tests(HEAD + CHAIN).coverage
+    rows = [point.path for point in coverage.points if point.part == "rows"]
+    assert rows == [f"segment.{one}" for one in ("first.0", "first.1", "first.2", "otherwise")]
+
+
+def test_what_a_preset_adds_to_is_no_less_to_reach() -> None:
+    policy = crm.load_policy(
+        {
+            "extends": "classic",
+            "name": "more",
+            "class": {"first": [["orders_ever == 0", "none"], ["sale_count == 0", "no_sale"]]},
+        }
+    )
+    case = {"name": "none", "expect": {"class": "none"}}
+    report = crm.run_tests(policy, {"as_of": "2025-12-31", "case": [case]})
+    assert report.passed
+    assert report.coverage.percent < 50
+
+
+def test_neighbours_of_a_score_are_those_of_possible_customers() -> None:
+    text = """\
+[scores.f]
+fact = "sale_count"
+below = 0
+from = [[1, 1]]
+[scores.m]
+fact = "mean_sale"
+missing = 0
+below = 3
+from = [["100.00", 5]]
+[scores.t]
+weights = { f = 1, m = 1 }
+[grade]
+score = "t"
+from = [[0, "none"], [6, "top"]]
+"""  # a mean of 100 without a sale would be 5 points, but four and six are next to each other
+    points = map(str, crm.run_tests(HEAD + text).coverage.points)
+    assert "grade.from.1: just below 6" in [*points]
+
+
 def test_without_cases_nothing_is_covered() -> None:
     coverage = crm.run_tests(HEAD + POINTS).coverage
     assert (coverage.percent, coverage.of()) == (0.0, (0, 7))
@@ -310,7 +367,7 @@ def test_cases_made_reach_all_there_is_and_pass(text: str) -> None:
     report = crm.run_tests(loaded, made)
     assert report.passed
     assert report.coverage.uncovered == ()
-    assert report.coverage.is_whole
+    assert report.coverage.is_whole == (text != CALCULATED)
     assert generate(loaded) == made
     assert generate(loaded, report.cases).count("[[case]]") == 0
 

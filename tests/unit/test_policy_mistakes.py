@@ -105,6 +105,14 @@ def test_one_attempt_reports_every_mistake() -> None:
     assert [problem.line for problem in found] == sorted(problem.line or 0 for problem in found)
 
 
+def test_of_a_hopeless_policy_not_everything_is_told() -> None:
+    facts = {f"f{row}": {f"k{at}": 1 for at in range(18)} for row in range(999)}
+    with pytest.raises(PolicyError) as caught:
+        load_policy({"facts": facts})
+    assert [one.code for one in caught.value.problems[999:]] == ["unknown_key", "too_many"]
+    assert len(str(caught.value).splitlines()) < 50
+
+
 if __name__ == "__main__":  # pragma: no cover; writes the file of what is told anew
     names = [*MISTAKES, *(f"text: {name}" for name in UNREADABLE)]
     sections = [f"\n## {name}\n{told(name)}\n" for name in names]

@@ -226,6 +226,23 @@ def test_what_is_wrong_is_told_with_its_place(body: str, code: str, path: str) -
     assert problems(body) == [(code, f"case.0.{path}".rstrip("."))]
 
 
+@pytest.mark.parametrize("key", ["given", "customer"])
+@pytest.mark.parametrize(
+    ("visits", "allowed"), [(-1, "at least 0"), (10, "at most 9"), (0, None), (9, None)]
+)
+def test_attributes_lie_within_their_range(key: str, visits: int, allowed: str | None) -> None:
+    ranged = POLICY.replace("[facts]", 'attributes.visits = {type="int", min=0, max=9}\n[facts]')
+    body = f"{key} = {{ visits = {visits} }}\nexpect = {{ points = 0 }}\n"
+    if allowed is None:
+        assert len(report(body, policy=ranged).cases) == 1
+        return
+    with pytest.raises(crm.TestFileError) as refused:
+        report(body, policy=ranged)
+    (problem,) = refused.value.problems
+    assert (problem.code, problem.path) == ("out_of_range", f"case.0.{key}.visits")
+    assert (problem.line, problem.allowed) == (4, allowed)
+
+
 def test_every_problem_is_told_at_once_with_its_line_and_the_nearest_name() -> None:
     bodies = ("expect = { segmnt = 1 }", "given = { sals = 1 }\nexpect = { points = 1 }")
     with pytest.raises(crm.TestFileError) as refused:
@@ -349,6 +366,59 @@ def test_failures_of_the_command(shop: Path, capsys: pytest.CaptureFixture[str])
     assert "- it\n\n      points: expected 1" in capsys.readouterr().out
     assert run(shop, bad, "--format", "json") == 1
     assert json.loads(capsys.readouterr().out)["failures"][0]["expected"] == "1"
+
+
+def test_a_case_with_several_wrong_expectations_has_one_heading(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = shop.with_name("bad.test.toml")
+    bad.write_text(HEAD + case('expect = { points = 1, segment = "rich" }'), "utf-8")
+    assert run(shop, bad) == 1
+    text = capsys.readouterr().out
+    assert text.count("FAILED") == 1
+    assert text.count(": expected ") == 2
+
+
+def test_unnoticed_changes_of_facts_come_last_and_counted(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(shop, "--mutate") == 1
+    lines = capsys.readouterr().out.splitlines()
+    at = next(at for at, line in enumerate(lines) if line.startswith("only a case given by orders"))
+    assert not [line for line in lines[:at] if "unnoticed: facts." in line]
+    assert lines[at + 1].startswith("  unnoticed: ")
+    assert not [line for line in lines if "makes no difference" in line]
+
+
+def test_generated_cases_go_to_a_file(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(shop, "--generate") == 0
+    printed = capsys.readouterr().out
+    made = shop.with_name("made.toml")
+    assert run(shop, "--generate", "--out", str(made)) == 0
+    assert capsys.readouterr().out == ""
+    assert made.read_text("utf-8") == printed
+
+
+def test_facts_that_contradict_each_other_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    few = "given = { sale_count = 2, days_since_last_sale = 3 }\nexpect = { cell = 52 }"
+    none = "given = { sale_count = 2 }\nexpect = { frequency_points = 2 }"
+    for given, told in ((few, ()), (none, ("it",))):
+        text = f'as_of = 2025-12-31\n[[case]]\nname = "it"\n{given}\n'
+        report = crm.run_tests("rf_grid", text)
+        assert report.passed
+        assert tuple(case.name for case in report.contradictory) == told
+
+
+def test_only_what_was_looked_at_is_told() -> None:
+    text = """\
+as_of = 2025-12-31
+[[case]]
+name = "nobody"
+expect = { class = "gold" }
+"""
+    why = "\n".join(crm.run_tests("classic", text).failures[0].why)
+    assert "orders_ever == 0: holds" in why
+    assert "points" not in why
 
 
 def test_generated_cases_load_and_pass(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,17 +72,85 @@ def test_one_case_can_be_chosen(run: Run, pytester: pytest.Pytester) -> None:
 
 def test_a_refused_file_is_told_with_all_its_problems(run: Run, pytester: pytest.Pytester) -> None:
     (pytester.path / "shop.test.toml").write_text(CASES.replace("class =", "clas ="), "utf-8")
+    (pytester.path / "test_own.py").write_text("def test_own() -> None: pass\n")
     status, text = run()
-    assert status == 2
+    assert (status, "1 failed, 1 passed" in text) == (1, True)  # the others go on
+    assert "shop.test.toml::refused" in text
     assert "2 problems in the test file" in text
     assert "did you mean 'class'?" in text
     assert "Traceback" not in text
 
 
-def test_other_files_are_left_alone(run: Run, pytester: pytest.Pytester) -> None:
-    (pytester.path / "other.test.toml").write_text("x = 1\n", "utf-8")
-    (pytester.path / "odd.test.toml").write_bytes(b"\xff\xfe")
-    assert run()[0] == 5
+BROKEN = [b"[[case]]\nname = 1\n[[case", b"\xff\xfe", b'policy = 1\n[[case]]\nname = "a"\n']
+FOREIGN = [*BROKEN, b"x = 1\n", b'[[case]]\nname = "theirs"\ninput = [1]\n']
+
+
+@pytest.mark.parametrize("content", FOREIGN)
+@pytest.mark.parametrize("beside", [None, b"[tool]\nname = 'x'\n"])
+def test_files_of_other_tools_are_left_alone(
+    run: Run, pytester: pytest.Pytester, content: bytes, beside: bytes | None
+) -> None:
+    (pytester.path / "other.test.toml").write_bytes(content)
+    if beside is not None:
+        (pytester.path / "other.toml").write_bytes(beside)
+    (pytester.path / "test_own.py").write_text("def test_own() -> None: pass\n")
+    status, text = run()
+    assert (status, "1 passed" in text) == (0, True)
+
+
+@pytest.mark.parametrize("content", BROKEN)
+def test_a_file_beside_a_policy_fails_by_itself(
+    run: Run, pytester: pytest.Pytester, content: bytes
+) -> None:
+    (pytester.path / "shop.toml").write_text('extends = "classic"\nname = "shop"\n', "utf-8")
+    (pytester.path / "shop.test.toml").write_bytes(content)
+    (pytester.path / "test_own.py").write_text("def test_own() -> None: pass\n")
+    status, text = run()
+    assert (status, "1 failed, 1 passed" in text) == (1, True)
+    assert "Traceback" not in text
+
+
+def test_the_tests_of_a_policy_with_mistakes_fail(run: Run, pytester: pytest.Pytester) -> None:
+    (pytester.path / "shop.test.toml").write_text(CASES.replace('policy = "classic"\n', ""))
+    for policy in ('extends = "classic"\nname = 1\n', "extends = [\n"):
+        (pytester.path / "shop.toml").write_text(policy, "utf-8")
+        status, text = run()
+        assert (status, "1 failed" in text) == (1, True)
+        assert "in the policy" in text
+
+
+@pytest.mark.parametrize(
+    "cases",
+    [
+        'case = [{ name = "inline", expect = { class = "non_ordering" } }]\n',
+        '[[ case ]]\nname = "inline"\nexpect = { class = "non_ordering" }\n',
+    ],
+)
+def test_cases_may_be_written_in_any_way_that_toml_has(
+    run: Run, pytester: pytest.Pytester, cases: str
+) -> None:
+    head = 'policy = "classic"\nas_of = 2025-12-31\n'
+    (pytester.path / "shop.test.toml").write_text(head + cases, "utf-8")
+    status, text = run("-v")
+    assert (status, "shop.test.toml::inline PASSED" in text) == (0, True)
+
+
+def test_orders_that_cannot_be_used_fail_their_case(run: Run, pytester: pytest.Pytester) -> None:
+    order = "{ order_id = 1, placed_at = 2025-01-01, amount = 1 }"
+    text = CASES.replace(
+        "given = { orders_ever = 1, blocked = true }", f"orders = [{order}, {order}]"
+    )
+    (pytester.path / "shop.test.toml").write_text(text.replace("amount = 1 }]", "amount = 2 }]"))
+    status, said = run()
+    assert (status, "1 failed, 1 passed" in said) == (1, True)
+    assert "an order that cannot be used" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("percent", ["nan", "-1", "101", "many"])
+def test_the_coverage_asked_for_is_a_percentage(run: Run, percent: str) -> None:
+    status, text = run("--crmcore-coverage-under", percent)
+    assert (status, "a number from 0 to 100" in text) == (4, True)
 
 
 def test_coverage_may_be_asked_for(run: Run, pytester: pytest.Pytester) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -219,6 +220,69 @@ TOGETHER = {
             ("wrong_type", "class.first.1.0.terms.2"),
         ],
     ),
+    "a class with one wrong condition": (
+        "class.first = [['sale_cuont > 1', 'x']]\nclass.otherwise = 'z'\n"
+        "segment.first = [['class == \"y\"', 'a'], ['class > 3', 'b'], ['class == \"z\"', 'c']]",
+        [
+            ("unknown_name", "class.first.0.0"),
+            ("unknown_label", "segment.first.0.0"),
+            ("not_ordered", "segment.first.1.0"),
+        ],
+    ),
+    "a class with a condition that cannot be read": (
+        "class.first = [['sale_count = 1', 'x']]\nsegment.first = [['class == \"y\"', 'a']]",
+        [("condition_syntax", "class.first.0.0"), ("unknown_label", "segment.first.0.0")],
+    ),
+    "a class whose labels have a mistake too": (
+        "class.first = [['sale_count = 1', 'X'], ['sale_cuont > 1', 'x']]\n"
+        "segment.first = [['class == \"y\"', 'a']]",
+        [
+            ("condition_syntax", "class.first.0.0"),
+            ("bad_name", "class.first.0.1"),
+            ("unknown_name", "class.first.1.0"),
+        ],
+    ),
+    "a class that takes what has no type": (
+        "facts.f = { of = 'sale', take = 'cuont' }\nclass.first = [['f > 1', 'x']]\n"
+        "class.otherwise = '@gradee'\nsegment.first = [['class == \"y\"', 'a']]",
+        [("not_allowed", "facts.f.take"), ("unknown_name", "class.otherwise")],
+    ),
+    "an attribute with a key too many": (
+        "attributes.tier = { type = 'label', values = ['aa', 'bb'], ordered = true, min = 1 }\n"
+        "class.first = [['tier == \"cc\"', 'a'], ['tier > 3', 'b'], ['tier > \"aa\"', 'c']]",
+        [
+            ("one_of", "attributes.tier"),
+            ("unknown_label", "class.first.0.0"),
+            ("type_mismatch", "class.first.1.0"),
+        ],
+    ),
+    "attributes of which too little is certain": (
+        "attributes.a = { type = 'label', values = ['x', 3] }\n"
+        "attributes.b = { type = 'lable', values = ['x'] }\n"
+        "class.first = [['a == \"y\"', 'a'], ['a > 3', 'b'], ['b == \"y\"', 'c']]",
+        [("wrong_type", "attributes.a.values.1"), ("not_allowed", "attributes.b.type")],
+    ),
+    "a fact whose name says what it holds": (
+        "facts.d = { of = 'sale', take = 'last' }\nclass.first = [['d > 3', 'a']]",
+        [("bad_name", "facts.d")],
+    ),
+    "all parts of a test": (
+        "class.first = [['sale_cuont between foo and bar', 'a'],"
+        " ['sale_cuont > case(foo > 1: 1, else: 2)', 'b']]",
+        [*[("unknown_name", "class.first.0.0")] * 3, *[("unknown_name", "class.first.1.0")] * 2],
+    ),
+    "all edges of a band": (
+        "class.first = [['band(sale_count, 5: 1, 3: 2, 2: 1) > 1', 'a'],"
+        " ['band(sale_cuont, 5: 1, 3: 2) > 1', 'b'],"
+        " ['band(sale_count, 5: 1, 3: 2, \"x\": 3) > 1', 'c']]",
+        [
+            *[("not_ascending", "class.first.0.0")] * 2,
+            ("unknown_name", "class.first.1.0"),
+            ("not_ascending", "class.first.1.0"),
+            ("not_ascending", "class.first.2.0"),
+            ("type_mismatch", "class.first.2.0"),
+        ],
+    ),
     "no conditions": (
         "class = {}\nstage.first = []\nstage.otherwise = '@class'",
         [("missing_key", "class.first"), ("empty_table", "stage.first")],
@@ -230,6 +294,89 @@ TOGETHER = {
 def test_no_mistake_hides_another(case: str) -> None:
     text, expected = TOGETHER[case]
     assert found(text) == expected
+
+
+def test_what_has_a_mistake_itself_is_suggested_all_the_same() -> None:
+    text = (
+        "attributes.tier = { type = 'labl' }\nfacts.visits = { of = 'sale', take = 'cuont' }\n"
+        "scores.s = { fact = 'visit', from = [[1, 1]] }\nclass.first = [['tierr == \"a\"', 'a']]"
+    )
+    found = [one.suggestion for one in refused(HEAD + text) if one.code == "unknown_name"]
+    assert found == ["visits", "tier"]
+
+
+def test_a_condition_is_asked_for_where_a_number_stands() -> None:
+    (problem,) = refused(HEAD + "class.first = [[3, 'a']]")
+    assert (problem.code, problem.path) == ("wrong_type", "class.first.0.0")
+    assert problem.message.startswith("a condition in quotes is expected, such as")
+
+
+# Limits
+
+COUNT = HEAD + "facts.n = { of = 'sale', take = 'count' }\n"
+LONG = "+".join("n" * 8)
+
+
+def test_all_conditions_together_have_a_limit() -> None:
+    rows = ", ".join(f"['{LONG} > {at}', 'x']" for at in range(1_000))
+    (within,) = refused(COUNT + f"class.first = [{rows}]\nfcats.x = 1")
+    assert within.code == "unknown_key"
+    rows = ", ".join(f"['{LONG} + 1 + 2 > {at}', 'x']" for at in range(1_000))
+    (beyond,) = refused(COUNT + f"class.first = [{rows}]\nfcats.x = 1")
+    assert beyond.code == "too_large"
+    assert beyond.path.startswith("class.first.8")
+
+
+def test_a_condition_that_stands_often_is_counted_once() -> None:
+    rows = ", ".join(f"['{LONG} + 1 + 2 > 3', 'x']" for _ in range(1_000))
+    assert {one.code for one in refused(COUNT + f"class.first = [{rows}]")} == {
+        "duplicate_condition"
+    }
+
+
+def test_the_limits_hold_for_all_that_is_extended(tmp_path: Path) -> None:
+    base, shop = tmp_path / "base.toml", tmp_path / "shop.toml"
+
+    def write(count: int, form: str) -> None:
+        base.write_text(HEAD + "".join(form.format(f"a{at}") for at in range(count)))
+        shop.write_text(
+            'extends = "base.toml"\n' + "".join(form.format(f"b{at}") for at in range(count))
+        )
+
+    write(500, "attributes.{} = 'int'\n")
+    assert load_policy(load_policy(shop)) == load_policy(load_policy(shop).to_toml())
+    write(501, "attributes.{} = 'int'\n")
+    assert [(one.code, one.path) for one in refused(shop)] == [("too_large", "attributes")]
+    long = "x" * 9_990
+    write(9, f"labels.{{}}.k = '{long}'\n")
+    assert [(one.code, Path(one.file or "").name) for one in refused(shop)][-1:] == [
+        ("too_large", "base.toml")
+    ]
+
+
+def test_names_with_dots_in_texts_and_comments_are_no_long_keys() -> None:
+    text = HEAD + 'labels.en.a = "a.b.c.d.e.f.g.h.i"  # see 1.2.3.4.5.6.7.8.9\n'
+    assert load_policy(text).label("a", "en") == "a.b.c.d.e.f.g.h.i"
+    quoted = "'" * 3 + 'a.b.c.d.e.f.g.h.i"""'
+    text = HEAD + 'labels.en.a = """\n' + quoted + "\n# " + "9" * 500 + "\n"
+    assert "a.b.c" in load_policy(text).label("a", "en")
+    (problem,) = refused('# \'a\'\nx = "\\"#"\n a.\'b\'.c.d."e".f.g.h.i = 1')
+    assert (problem.code, problem.line, problem.column) == ("too_deep", 3, 2)
+
+
+@pytest.mark.parametrize("text", [HEAD, '{"format": 1}'])
+def test_a_byte_order_mark_before_a_text_is_taken_off(text: str) -> None:
+    problems = [] if text is HEAD else refused(text)
+    assert (load_policy("\ufeff" + text).name if text is HEAD else refused("\ufeff" + text)) == (
+        "shop" if text is HEAD else problems
+    )
+
+
+def test_a_policy_keeps_its_document() -> None:
+    policy = load_policy("classic")
+    policy.document["grade"]["from"][0][0] = 1  # type: ignore[index, call-overload]
+    assert policy.document == load_policy("classic").document
+    assert pickle.loads(pickle.dumps(policy)) == policy
 
 
 # Misspelt keys, and what is found in them as if they were not.

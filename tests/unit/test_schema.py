@@ -331,3 +331,19 @@ def test_an_editor_completes(marked: str, offered: list[str], folder: Path) -> N
         found = server.completions(GOOD.replace('name = "shop"\n', "") + marked)
     assert set(offered) <= set(found)
     assert len(found) < 40
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [*((one, True) for one in ("1.5", "-2", 1.5, 2)), *((one, False) for one in ("1,5", "", True))],
+)
+def test_a_decimal_of_a_tree_is_text_or_a_number(value: object, fits: bool) -> None:
+    right = {"op": "decimal", "value": value}
+    asked = {"op": ">", "left": {"op": "field", "name": "mean_sale"}, "right": right}
+    given = {"extends": "classic", "name": "s", "segment": {"first": [[asked, "a"]]}}
+    assert VALIDATOR.is_valid(given) is fits
+    if fits:
+        load_policy(given)
+    else:
+        with pytest.raises(PolicyError):
+            load_policy(given)

@@ -217,7 +217,7 @@ def test_values_are_shown_exactly() -> None:
     assert shown(Money(Fraction(-200, 3), "CNY", 2)) == "CNY -66.67"  # rounded down
     assert shown(Money(Decimal("1E+3"), "JPY", 0)) == "JPY 1000"
     assert shown(Money(Decimal("9223372036854775807"), "JPY", 0)) == "JPY 9223372036854775807"
-    assert shown(Fraction(1, 3)) == "0.3333"
+    assert shown(Fraction(1, 3)) == "1/3"
     assert shown(Fraction(6, 2)) == "3"
     assert shown(0.1) == "0.1"
     assert shown(Decimal("1.50")) == "1.50"

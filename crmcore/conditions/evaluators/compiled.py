@@ -211,9 +211,12 @@ def _ranked(bound: BoundCompare, read: Read) -> Test:
         value = row[name]
         if value.__class__ is str and value in table:
             return table[value]
-        if read(value) is None:
+        label: Any = read(value)
+        if label is None:
             return None
-        raise DataError("the label has no declared order", column=name)
+        if label not in table:
+            raise DataError("the label has no declared order", column=name)
+        return table[label]
 
     return test
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from crmcore.columns import Column, Value
 from crmcore.conditions.evaluators.blocks import Block
+from crmcore.conditions.evaluators.domains import checked_fields, refuse_outside
 from crmcore.conditions.evaluators.evaluation import combine, operand, truth_of
 from crmcore.conditions.evaluators.truth import Truth, opposite
 from crmcore.conditions.typed.bound import (
@@ -79,6 +80,8 @@ class ConditionTrace:
         the nearer edge. ``None`` where there is no distance, or it is not shown.
     inputs
         The fields that the expressions in it read.
+    type
+        The type of what is asked about, which `value`, `threshold` and `margin` go by.
     """
 
     op: str
@@ -92,6 +95,7 @@ class ConditionTrace:
     item: str | None = None
     margin: Value = None
     inputs: tuple[Seen, ...] = ()
+    type: FieldType | None = None
 
 
 def explain(bound: Bound, columns: Mapping[str, Column], row: int) -> ConditionTrace:
@@ -104,6 +108,11 @@ def explain(bound: Bound, columns: Mapping[str, Column], row: int) -> ConditionT
     row
         Position from 0.
 
+    Raises
+    ------
+    DataError
+        As `evaluate` does, of this row.
+
     Examples
     --------
     >>> import numpy as np
@@ -113,7 +122,9 @@ def explain(bound: Bound, columns: Mapping[str, Column], row: int) -> ConditionT
     >>> trace.truth, trace.value, trace.threshold, trace.margin
     (False, Decimal('299.99'), Decimal('300.00'), Decimal('-0.01'))
     """
-    return _explain(bound, Block(columns, np.array([row]), 1))[0]
+    here = Block(columns, np.array([row]), 1)
+    refuse_outside(checked_fields([bound]), here)
+    return _explain(bound, here)[0]
 
 
 def _explain(bound: Bound, here: Block) -> tuple[ConditionTrace, Truth]:
@@ -151,6 +162,7 @@ def _leaf(leaf: Leaf, here: Block, truth: bool | None) -> ConditionTrace:
         item=item.text,
         margin=_margin(value, threshold) if shown and not isinstance(leaf, BoundIn) else None,
         inputs=_inputs(leaf, here),
+        type=item.type,
     )
 
 

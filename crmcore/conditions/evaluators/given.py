@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from fractions import Fraction
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
+
+import numpy as np
 
 from crmcore.columns import Kind, Value
 from crmcore.conditions.typed.types import FieldType
@@ -50,31 +52,48 @@ def reader(name: str, type_: FieldType) -> Read:
     """
     plain: Any = PLAIN[type_.kind]
     kind = type_.kind
+    exactly, unit = _EXACTLY.get(plain), Decimal(1).scaleb(-type_.exponent)
     refused = f"give {'an' if plain is int else 'a'} {plain.__name__}, or None"
 
     def read(value: Value) -> Value:
+        if plain is Decimal and isinstance(value, Decimal):
+            return None if value.is_nan() else _amount(value, unit, name)
         if value is None or _is_nan(value):
             return None
         if not isinstance(value, plain) or isinstance(value, _NOT.get(kind, ())):
             raise DataError(refused, column=name)
         if isinstance(value, datetime):
             return _in_utc(value, name)
-        if isinstance(value, Decimal) and not value.is_finite():
-            raise DataError("give a finite number, or None", column=name)
-        return cast(Value, plain(value)) if plain in _SIMPLE else value
+        return exactly(value) if exactly is not None else value
 
     return read
 
 
 _NOT: Final[dict[Kind, type]] = {"int": bool, "date": datetime}
-_SIMPLE: Final = (int, float, str)  # NumPy's subclasses of these would answer with its own truths
+_EXACTLY: Final[dict[type, Callable[[Any], Value]]] = {
+    int: int.__int__,
+    float: float.__float__,
+    str: str.__str__,
+}
+"""Subclasses, such as those of NumPy and of enums, would answer in their own way."""
+_AMOUNT: Final = Context(prec=19, traps=[Inexact, InvalidOperation])
+"""As many digits as 64 bits hold; whatever they do not hold is refused before it takes time."""
 
 
 def _is_nan(value: Value) -> bool:
     if isinstance(value, Decimal):
         return value.is_nan()
     # The NaT of pandas is a datetime that is not equal to itself.
-    return isinstance(value, (float, datetime)) and value != value
+    return isinstance(value, (float, np.floating, datetime)) and bool(value != value)
+
+
+def _amount(value: Decimal, unit: Decimal, name: str) -> Decimal:
+    try:
+        return _AMOUNT.quantize(value, unit)
+    except Inexact:
+        raise DataError("an amount has more digits than its currency", column=name) from None
+    except InvalidOperation:
+        raise DataError("give an amount that fits 64 bits, or None", column=name) from None
 
 
 def _in_utc(moment: datetime, name: str) -> datetime:

@@ -33,7 +33,7 @@ from crmcore.conditions.language import tree
 from crmcore.conditions.language.cursor import TOO_DEEP, Cursor
 from crmcore.conditions.language.tokens import COMPARISONS, ConditionSyntaxError, Token
 from crmcore.conditions.language.tree import Condition, LiteralValue, Operand
-from crmcore.conditions.typed.literals import nearest
+from crmcore.suggestions import nearest
 
 __all__ = ["parse"]
 

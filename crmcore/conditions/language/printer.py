@@ -9,7 +9,7 @@ from typing import Final
 from crmcore.conditions.language import tree
 from crmcore.conditions.language.tree import Condition, Operand
 
-__all__ = ["operand_text", "to_text"]
+__all__ = ["to_text"]
 
 _ABOVE: Final = {"neither": "above ", "high": "above "}
 _BELOW: Final = {"neither": "below ", "low": "below "}
@@ -31,18 +31,27 @@ def to_text(condition: Condition | Operand) -> str:
     >>> to_text(parse("(a-(b+1))*2 between above 0 and(5)"))
     '(a - (b + 1)) * 2 between above 0 and 5'
     """
+    # Kept with the node: each node that is bound asks for it, and for that of all inside it.
+    text: str | None = getattr(condition, "_text", None)
+    if text is None:
+        text = _written(condition)
+        object.__setattr__(condition, "_text", text)
+    return text
+
+
+def _written(condition: Condition | Operand) -> str:
     match condition:
         case tree.Comparison():
-            return f"{operand_text(condition.left)} {condition.op} {operand_text(condition.right)}"
+            return f"{to_text(condition.left)} {condition.op} {to_text(condition.right)}"
         case tree.Between():
             low = _ABOVE.get(condition.edges, "") + _edge_text(condition.low)
             high = _BELOW.get(condition.edges, "") + _edge_text(condition.high)
-            return f"{operand_text(condition.item)} between {low} and {high}"
+            return f"{to_text(condition.item)} between {low} and {high}"
         case tree.Membership():
-            items = ", ".join(map(operand_text, condition.items))
-            return f"{operand_text(condition.item)} {condition.op.replace('_', ' ')} [{items}]"
+            items = ", ".join(map(to_text, condition.items))
+            return f"{to_text(condition.item)} {condition.op.replace('_', ' ')} [{items}]"
         case tree.KnownTest():
-            return f"{operand_text(condition.item)} {condition.op.replace('_', ' ')}"
+            return f"{to_text(condition.item)} {condition.op.replace('_', ' ')}"
         case tree.And():
             return " and ".join(_nested(term, tree.And, tree.Or) for term in condition.terms)
         case tree.Or():
@@ -50,10 +59,10 @@ def to_text(condition: Condition | Operand) -> str:
         case tree.Not():
             return f"not {_nested(condition.term, tree.And, tree.Or)}"
         case _:
-            return operand_text(condition)
+            return _operand_text(condition)
 
 
-def operand_text(operand: Operand) -> str:
+def _operand_text(operand: Operand) -> str:
     """Write a value: a name, a literal or a calculation."""
     match operand:
         case tree.FieldRef():
@@ -77,7 +86,7 @@ def operand_text(operand: Operand) -> str:
 
 
 def _part(operand: Operand, bracketed: tuple[str, ...]) -> str:
-    text = operand_text(operand)
+    text = to_text(operand)
     inside = isinstance(operand, tree.Arithmetic) and operand.op in bracketed
     return f"({text})" if inside else text
 
@@ -86,25 +95,25 @@ def _call_text(call: tree.Divide | tree.DaysBetween | tree.Shift | tree.Band | t
     parts: list[str]
     match call:
         case tree.Divide():
-            zero = "unknown" if call.zero == "unknown" else operand_text(call.zero)
-            parts = [operand_text(call.dividend), operand_text(call.divisor), zero]
+            zero = "unknown" if call.zero == "unknown" else to_text(call.zero)
+            parts = [to_text(call.dividend), to_text(call.divisor), zero]
         case tree.DaysBetween():
-            parts = [operand_text(call.start), operand_text(call.end)]
+            parts = [to_text(call.start), to_text(call.end)]
         case tree.Shift():
-            parts = [operand_text(call.day), operand_text(call.count)]
+            parts = [to_text(call.day), to_text(call.count)]
         case tree.Band():
-            rows = [f"{operand_text(edge)}: {points}" for edge, points in call.bands]
+            rows = [f"{to_text(edge)}: {points}" for edge, points in call.bands]
             last = [] if call.otherwise is None else [f"else: {call.otherwise}"]
-            parts = [operand_text(call.item), *rows, *last]
+            parts = [to_text(call.item), *rows, *last]
         case _:
-            rows = [f"{to_text(one)}: {operand_text(value)}" for one, value in call.rows]
-            last = [] if call.otherwise is None else [f"else: {operand_text(call.otherwise)}"]
+            rows = [f"{to_text(one)}: {to_text(value)}" for one, value in call.rows]
+            last = [] if call.otherwise is None else [f"else: {to_text(call.otherwise)}"]
             parts = [*rows, *last]
     return f"{call.op}({', '.join(parts)})"
 
 
 def _edge_text(operand: Operand) -> str:
-    text = operand_text(operand)
+    text = to_text(operand)
     return f"({text})" if _EDGE_WORD.match(text) else text
 
 

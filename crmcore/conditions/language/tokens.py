@@ -7,7 +7,7 @@ import unicodedata
 from typing import Final, NamedTuple, NoReturn
 
 from crmcore.conditions.language import tree
-from crmcore.errors import CrmcoreError
+from crmcore.errors import CrmcoreError, spelled
 
 __all__ = ["COMPARISONS", "MAX_TEXT", "ConditionSyntaxError", "Token", "tokens_of"]
 
@@ -18,6 +18,7 @@ _TOKEN = re.compile(
     rf"""(?P<space>[ \t\r\n]+)
     | (?P<number>[0-9]+(?:\.[0-9]+)?)(?![A-Za-z0-9_.])
     | (?P<text>"(?:[^"\\\x00-\x1f\x7f]|\\.)*")
+    | (?P<tag>tag:(?=[a-z0-9_]*[A-Z])[A-Za-z0-9_]+)
     | (?P<name>{tree.NAME_PATTERN})(?![A-Za-z0-9_])
     | (?P<wrong>===|<>|=>|=<|\*\*|//|&&|\|\||[=/%^&|!;{{}}'](?!=))
     | (?P<sign>==|!=|<=|>=|[-<>()\[\],+*:])
@@ -121,7 +122,7 @@ def tokens_of(text: str) -> list[Token]:
     position = 0
     while position < len(text):
         match = _TOKEN.match(text, position)
-        if match is None or match.lastgroup in ("wrong", "word"):
+        if match is None or match.lastgroup in ("wrong", "word", "tag"):
             _refuse(text[position], match, position)
         if match.lastgroup != "space":
             kind = match.lastgroup or ""
@@ -142,6 +143,8 @@ def _refuse(character: str, match: re.Match[str] | None, position: int) -> NoRet
 
 def _of_word(word: str) -> str:
     lower = word.lower()
+    if ":" in word:
+        return f"tags are written in lower case: {lower!r}"
     if lower in _NULLS:
         return _MISSING
     if lower in tree.KEYWORDS:
@@ -157,7 +160,7 @@ def _of_character(character: str) -> str:
     if character.isascii():
         return "this character has no meaning here"
     plain = unicodedata.normalize("NFKC", character)
-    name = unicodedata.name(character, "a character without a name")
+    this = f"this is {spelled(character)}"
     if len(plain) == 1 and plain.isascii():
-        return f"this is {name}, no ASCII character: write {plain!r}"
-    return f"this is {name}: only text in quotes may hold other than ASCII characters"
+        return f"{this}, no ASCII character: write {plain!r}"
+    return f"{this}: only text in quotes may hold other than ASCII characters"

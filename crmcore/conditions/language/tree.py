@@ -93,6 +93,8 @@ def _check_decimal(value: object) -> Decimal:
     # A float has lost the digits that were written, so only text or a Decimal will do.
     if isinstance(value, str) and len(value) <= 2 * MAX_DIGITS and _NUMBER.fullmatch(value):
         value = Decimal(value)
+    if type(value) is int and abs(value) < 10**MAX_DIGITS:
+        value = Decimal(value)
     if not isinstance(value, Decimal) or not value.is_finite():
         raise ValueError('a decimal is written as text, such as "300.00"')
     _, digits, exponent = value.as_tuple()
@@ -117,7 +119,8 @@ class Node(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    __slots__ = ("_span",)
+    # Where it stood; and what is worked out once: its text, the names in it, whether it is small.
+    __slots__ = ("_fits", "_names", "_span", "_text")
 
     @property
     def span(self) -> Span | None:
@@ -146,11 +149,14 @@ class IntegerValue(Node):
     value: Annotated[StrictInt, AfterValidator(_check_integer)]
 
 
+_Written: TypeAlias = Annotated[str, _Field(pattern=f"^-?{NUMBER_PATTERN}$")] | float
+
+
 class DecimalValue(Node):
     """An exact decimal number, never a float; always with a decimal point in text."""
 
     op: Literal["decimal"] = "decimal"
-    value: Annotated[Decimal, BeforeValidator(_check_decimal, json_schema_input_type=str)]
+    value: Annotated[Decimal, BeforeValidator(_check_decimal, json_schema_input_type=_Written)]
 
 
 class TextValue(Node):
@@ -322,7 +328,11 @@ def names(condition: Condition | Operand) -> frozenset[str]:
     >>> sorted(names(parse("sale_count > 3 and first_sale_at > last_evaluated_at")))
     ['first_sale_at', 'last_evaluated_at', 'sale_count']
     """
-    return frozenset(node.name for node, _ in walk(condition) if isinstance(node, FieldRef))
+    found: frozenset[str] | None = getattr(condition, "_names", None)
+    if found is None:
+        found = frozenset(node.name for node, _ in walk(condition) if isinstance(node, FieldRef))
+        object.__setattr__(condition, "_names", found)
+    return found
 
 
 def size_problem(condition: Condition) -> str | None:
@@ -330,6 +340,8 @@ def size_problem(condition: Condition) -> str | None:
 
     At most 50 levels, 500 nodes without the literals of lists, and 2,000 of those.
     """
+    if getattr(condition, "_fits", False):
+        return None
     items = 0
     for count, (node, depth) in enumerate(walk(condition), start=1):
         if depth > MAX_DEPTH:
@@ -340,6 +352,7 @@ def size_problem(condition: Condition) -> str | None:
             items += len(node.items if isinstance(node, Membership) else node.bands)
             if items > MAX_ALL_ITEMS:
                 return f"the lists of a condition have at most {MAX_ALL_ITEMS} literals together"
+    object.__setattr__(condition, "_fits", True)
     return None
 
 

@@ -2,25 +2,62 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Annotated, Final, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from crmcore.conditions.language import tree
 from crmcore.conditions.language.parser import parse
+from crmcore.conditions.language.tokens import ConditionSyntaxError
 from crmcore.conditions.language.tree import Condition
 
-__all__ = ["ConditionField"]
+__all__ = ["ConditionField", "ConditionReader"]
 
+MAX_WORDS: Final = 18_000
+_WORD: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|\w+|[<>=!]=|[^\w\s]')
 _MAX_VALUES: Final = 20_000  # more than the largest tree allowed has, its keys' values counted
 
 
-def _read(given: object) -> object:
+class ConditionReader:
+    """Reads the conditions of one document: each text once, and not more than takes long.
+
+    Given as the context of a validation, it is used for every condition there.
+    """
+
+    def __init__(self) -> None:
+        self._read: dict[str, Condition | ConditionSyntaxError] = {}
+        self._left = MAX_WORDS
+
+    def read(self, text: str) -> Condition:
+        """Return the tree of a text."""
+        found = self._read.get(text)
+        if found is None:
+            self._left -= len(_WORD.findall(text))
+            if self._left < 0:
+                message = f"all conditions together have at most {MAX_WORDS:,} words and signs"
+                raise PydanticCustomError("too_large", message)
+            try:
+                found = parse(text)
+            except ConditionSyntaxError as error:
+                found = error
+            self._read[text] = found
+        if isinstance(found, ConditionSyntaxError):
+            raise ConditionSyntaxError(*found.args)
+        return found
+
+
+def _read(given: object, info: ValidationInfo) -> object:
     if isinstance(given, str):
-        return parse(given)
+        reader = info.context
+        return reader.read(given) if isinstance(reader, ConditionReader) else parse(given)
     if isinstance(given, Mapping):
         _check_nesting(given)
+    elif not isinstance(given, tree.Node):
+        message = 'a condition in quotes is expected, such as "sale_count > 3"'
+        raise PydanticCustomError("condition_type", message)
     return given
 
 

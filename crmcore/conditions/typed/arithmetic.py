@@ -17,6 +17,7 @@ from crmcore.columns import Kind
 from crmcore.conditions.typed.types import FIRST_DAY, LAST_DAY, FieldType
 
 __all__ = [
+    "MOST",
     "days_type",
     "literal_type",
     "product_type",
@@ -28,7 +29,8 @@ __all__ = [
 
 Interval: TypeAlias = tuple[int, int]
 
-_MOST: Final = 2**63 - 1
+MOST: Final = 2**63 - 1
+"""How far from zero a whole number of 64 bits goes."""
 
 
 def literal_type(edge: Fraction, like: FieldType) -> FieldType | None:
@@ -151,7 +153,7 @@ def _exact(
     nullable: bool,
     personal: bool = False,
 ) -> FieldType | None:
-    if not _fits(ends) or divisor > _MOST:
+    if not _fits(ends) or divisor > MOST:
         return None
     return FieldType(
         kind,
@@ -171,7 +173,7 @@ def _times(left: Interval, right: Interval) -> Interval:
 
 
 def _fits(interval: Interval) -> bool:
-    return interval[0] >= -_MOST and interval[1] <= _MOST
+    return interval[0] >= -MOST and interval[1] <= MOST
 
 
 def _days(type_: FieldType) -> Interval:

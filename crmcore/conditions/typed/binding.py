@@ -7,7 +7,6 @@ Nothing is coerced silently, and every mistake is reported, not the first only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
@@ -31,19 +30,14 @@ from crmcore.conditions.typed.bound import (
     BoundTerms,
     BoundValue,
 )
-from crmcore.conditions.typed.expressions import Values, alike
-from crmcore.conditions.typed.literals import Edge, Suggestions
+from crmcore.conditions.typed.expressions import Values
+from crmcore.conditions.typed.literals import Edge
 from crmcore.conditions.typed.lookup import Lookup
-from crmcore.conditions.typed.types import FieldType, a_field
+from crmcore.conditions.typed.types import GIVEN, FieldType, a_field, alike
 from crmcore.errors import Problem
+from crmcore.suggestions import Suggestions
 
-__all__ = ["GIVEN", "bind"]
-
-GIVEN: Final[Mapping[str, FieldType]] = {
-    "as_of": FieldType("instant", nullable=False),
-    "last_evaluated_at": FieldType("instant"),
-}
-"""Names that conditions about customers may use beside the fields."""
+__all__ = ["bind"]
 
 _MIRRORED: Final[Mapping[ComparisonOp, ComparisonOp]] = {
     "==": "==",
@@ -63,7 +57,7 @@ _NO_FIELD: Final = "this is the same for everybody: a field is needed"
 
 def bind(
     condition: Condition,
-    fields: Mapping[str, FieldType],
+    fields: Mapping[str, FieldType | None],
     path: str,
     suggestions: Suggestions | None = None,
     *,
@@ -77,7 +71,8 @@ def bind(
     condition
         The tree.
     fields
-        The type of each field.
+        The type of each field; ``None`` where it is not known because something is wrong with it.
+        Nothing is said then of what rests on it.
     path
         Where the condition stands in the policy, for the problems.
     suggestions
@@ -90,7 +85,7 @@ def bind(
 
     Returns
     -------
-    The bound condition and no problem, or ``None`` and every problem; each knows its place in the
+    The bound condition and no problem, or ``None`` and every problem. Each knows its place in the
     text where the condition was read from text.
 
     Examples
@@ -107,15 +102,8 @@ def bind(
     if too_large:
         return None, [Problem("too_large", too_large, path)]
     lookup = Lookup({**given, **fields}, path, suggestions or Suggestions(), zone)
-    bound = _Binder(lookup).bind(condition)
-    return (None if lookup.problems else bound), _each_once(lookup.problems)
-
-
-def _each_once(problems: list[Problem]) -> list[Problem]:
-    found: dict[Problem, Problem] = {}
-    for problem in problems:
-        found.setdefault(replace(problem, span=None), problem)
-    return list(found.values())
+    bound, problems = _Binder(lookup).bind(condition), lookup.problems
+    return (bound if lookup.is_complete and not problems else None), problems
 
 
 class _Binder:
@@ -203,6 +191,7 @@ class _Binder:
     def _between(self, node: tree.Between) -> BoundBetween | None:
         item = self._asked(node, node.item)
         if item is None:
+            self.values.check(node.low, node.high)
             return None
         low = self._against(node, _LOW[node.edges], item, node.low)
         high = self._against(node, _HIGH[node.edges], item, node.high)

@@ -54,6 +54,7 @@ __all__ = [
     "BoundValue",
     "Leaf",
     "fields_of",
+    "guarded_fields",
     "leaves_of",
     "note_fields",
     "parts_of",
@@ -228,6 +229,30 @@ def fields_of(bound: Bound) -> dict[str, FieldType]:
         for value in values_of(leaf):
             note_fields(value, found)
     return found
+
+
+def guarded_fields(bound: Bound) -> frozenset[str]:
+    """Return the personal fields, and those that a comparison reads together with one of them.
+
+    Where such a comparison turns depends on what is personal, and so would tell it.
+
+    Examples
+    --------
+    >>> from crmcore.conditions import bind, parse
+    >>> fields = {"income": FieldType("int", personal=True), "visits": FieldType("int")}
+    >>> fields["spent"] = FieldType("int")
+    >>> bound, _ = bind(parse("spent > income * 2 and visits > 3"), fields, "class")
+    >>> sorted(guarded_fields(bound))
+    ['income', 'spent']
+    """
+    found: set[str] = set()
+    for leaf in leaves_of(bound):
+        read: dict[str, FieldType] = {}
+        for value in values_of(leaf):
+            note_fields(value, read)
+        if any(type_.personal for type_ in read.values()):
+            found.update(read)
+    return frozenset(found)
 
 
 def values_of(leaf: Leaf) -> Iterator[BoundValue]:

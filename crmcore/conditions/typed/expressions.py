@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import pairwise
 from typing import Final, Literal
 
 from crmcore.calendars import Zone
@@ -30,16 +29,14 @@ from crmcore.conditions.typed.bound import (
     fields_of,
 )
 from crmcore.conditions.typed.lookup import Lookup
-from crmcore.conditions.typed.types import FieldType
+from crmcore.conditions.typed.room import Operation, no_room, way_out
+from crmcore.conditions.typed.types import FieldType, alike
 
-__all__ = ["Values", "is_open"]
+__all__ = ["Values"]
 
 _MEASURED: Final = ("int", "money", "ratio", "float", "date", "instant")
 _INTEGERS: Final = ("int", "money", "ratio", "date", "instant")
 _WHOLE: Final = ("int", "money", "date", "instant")
-_OVERFLOW: Final = (
-    "this could leave 64 bits: give the attributes in it a min and a max, or calculate less"
-)
 _MIXED: Final = "exact numbers and floats are not mixed: nothing exact becomes inexact in silence"
 _UNLIKE: Final = "an amount is added to an amount, a plain number to a plain number"
 _TIMES: Final = "an amount times an amount means nothing: one of the two is a plain number"
@@ -53,21 +50,13 @@ _NO_NUMBER: Final[Mapping[str, str]] = {
 }
 
 
-def is_open(node: Operand) -> bool:
-    """Tell whether a value takes its type from what it is compared or calculated with."""
-    if isinstance(node, tree.Case):
-        values = [value for _, value in node.rows]
-        last = [] if node.otherwise is None else [node.otherwise]
-        return all(map(is_open, [*values, *last]))
-    return isinstance(node, (tree.IntegerValue, tree.DecimalValue, tree.TextValue))
-
-
 @dataclass(frozen=True, slots=True)
 class Values:
     """Binds the values of one condition; the conditions inside a case are bound by `condition`."""
 
     lookup: Lookup
     condition: Callable[[Condition], Bound | None]
+    _open_cases: dict[int, bool] = field(default_factory=dict)
 
     def bind(
         self, node: Operand, beside: FieldType | None = None, *, checked: bool = False
@@ -109,18 +98,40 @@ class Values:
 
         In a calculation (`checked`) only numbers lend their terms, and with `plain` only floats.
         """
-        flipped = is_open(left) and not is_open(right)
+        flipped = self._is_open(left) and not self._is_open(right)
         first, second = (right, left) if flipped else (left, right)
         one = self.bind(first, checked=checked)
-        if one is None and is_open(second):
+        if one is None:
+            self.check(second)
             return None
-        beside = one.type if one is not None and is_open(second) else None
+        beside = one.type if self._is_open(second) else None
         if beside is not None and checked and beside.kind != "float":
             beside = beside if beside.is_exact and not plain else None
         other = self.bind(second, beside, checked=checked)
-        if one is None or other is None:
+        if other is None:
             return None
         return (other, one) if flipped else (one, other)
+
+    def check(self, *nodes: Operand) -> None:
+        """Note what is wrong with values, whatever is wrong with what they stand beside."""
+        for node in nodes:
+            if not self._is_open(node):
+                self.bind(node)
+            elif isinstance(node, tree.Case):
+                for condition, value in node.rows:
+                    self.condition(condition)
+                    self.check(value)
+
+    def _is_open(self, node: Operand) -> bool:
+        """Tell whether a value takes its type from what it is compared or calculated with."""
+        if isinstance(node, tree.Case):
+            known = self._open_cases.get(id(node))  # else cases in cases are looked through often
+            if known is None:
+                last = [] if node.otherwise is None else [node.otherwise]
+                known = all(map(self._is_open, [*(value for _, value in node.rows), *last]))
+                self._open_cases[id(node)] = known
+            return known
+        return isinstance(node, (tree.IntegerValue, tree.DecimalValue, tree.TextValue))
 
     def literal(self, node: LiteralValue, beside: FieldType | None = None) -> BoundLiteral | None:
         """Return a literal in the terms of a type, or of its own."""
@@ -154,7 +165,7 @@ class Values:
             return None
         type_ = _float(*pair) or arithmetic.sum_type(left.type, right.type, node.op)
         if type_ is None:
-            self._refuse(node, _OVERFLOW, "may_overflow")
+            self._no_room(node, node.op, left, right)
             return None
         return BoundSum(to_text(node), node.op, left, right, type_)
 
@@ -168,7 +179,7 @@ class Values:
             return None
         type_ = _float(*pair) or arithmetic.product_type(left.type, right.type)
         if type_ is None:
-            self._refuse(node, _OVERFLOW, "may_overflow")
+            self._no_room(node, "*", left, right)
             return None
         return BoundProduct(to_text(node), left, right, type_)
 
@@ -190,7 +201,7 @@ class Values:
             if isinstance(zero.edge, Fraction):
                 result = arithmetic.quotient_type(*types, zero.edge)
         if result is None:
-            self._refuse(node, _OVERFLOW, "may_overflow")
+            self._no_room(node, "divide", *pair)
             return None
         return BoundDivide(to_text(node), *pair, zero, result)
 
@@ -234,7 +245,7 @@ class Values:
         unit: Literal["days", "months"] = "days" if node.op == "shift_days" else "months"
         type_ = arithmetic.shift_type(day.type, count.type, unit)
         if type_ is None:
-            self._refuse(node, _OVERFLOW, "may_overflow")
+            self._no_room(node, "shift", day, count)
             return None
         return BoundShift(to_text(node), unit, day, count, self._zone(day), type_)
 
@@ -257,13 +268,11 @@ class Values:
 
     def _band(self, node: tree.Band) -> BoundBand | None:
         value = self.bind(node.item)
-        if value is None:
-            return None
-        if value.type.kind not in _MEASURED:
+        if value is not None and value.type.kind not in _MEASURED:
             self._refuse(node.item, "bands measure numbers, amounts and dates")
-            return None
-        rows = self._edges(node, value.type)
-        if rows is None:
+            value = None
+        rows = self._edges(node, None if value is None else value.type)
+        if value is None or rows is None:
             return None
         literals, edges = zip(*rows, strict=True)
         if value.type.kind in _WHOLE:
@@ -280,32 +289,42 @@ class Values:
         return BoundBand(to_text(node), value, edges, points, node.otherwise, literals, type_)
 
     def _edges(
-        self, node: tree.Band, type_: FieldType
+        self, node: tree.Band, type_: FieldType | None
     ) -> list[tuple[Value, Fraction | float]] | None:
         """Return the edges of a band as written and as computed with, if they ascend."""
         rows: list[tuple[Value, Fraction | float]] = []
-        for edge, _ in node.bands:
-            converted = self.lookup.convert(edge, type_)
-            if converted is not None:
-                assert isinstance(converted[1], (Fraction, float))  # as all that is measured
-                rows.append((converted[0], converted[1]))
-        if len(rows) < len(node.bands):
-            return None
-        for at, ((_, low), (_, high)) in enumerate(pairwise(rows), start=1):
-            if not low < high:
+        before: Fraction | float | None = None
+        is_right = True
+        for literal, _ in node.bands:
+            value, edge = self._edge(literal, type_)
+            if edge is None:
+                is_right = False
+                continue
+            if before is not None and not before < edge:
                 message = "edges ascend: this one is not above the one before"
-                self._refuse(node.bands[at][0], message, "not_ascending")
-                return None
-        return rows
+                self._refuse(literal, message, "not_ascending")
+                is_right = False
+            rows.append((value, edge))
+            before = edge
+        return rows if is_right else None
+
+    def _edge(
+        self, literal: LiteralValue, type_: FieldType | None
+    ) -> tuple[Value, Fraction | float | None]:
+        """Return an edge as written and as computed with; without a type, a number as it is."""
+        if type_ is None:
+            is_number = isinstance(literal, (tree.IntegerValue, tree.DecimalValue))
+            return literal.value, Fraction(literal.value) if is_number else None
+        value, edge = self.lookup.convert(literal, type_) or (None, None)
+        assert not isinstance(edge, str)  # as of all that is measured
+        return value, edge
 
     def _case(self, node: tree.Case, beside: FieldType | None, checked: bool) -> BoundCase | None:
         conditions = [self.condition(condition) for condition, _ in node.rows]
         values = self._case_values(node, beside, checked)
         known = [condition for condition in conditions if condition is not None]
-        if values is None or len(known) < len(conditions):
-            return None
-        type_ = self._common(node, values)
-        if type_ is None:
+        type_ = None if values is None else self._common(node, values)
+        if values is None or type_ is None or len(known) < len(conditions):
             return None
         asked = [one for condition in known for one in fields_of(condition).values()]
         type_ = replace(type_, personal=type_.personal or any(one.personal for one in asked))
@@ -321,11 +340,11 @@ class Values:
         if node.otherwise is not None:
             nodes.append(node.otherwise)
         bound: dict[int, BoundValue] = {}
-        for at in sorted(range(len(nodes)), key=lambda at: is_open(nodes[at])):
+        for at in sorted(range(len(nodes)), key=lambda at: self._is_open(nodes[at])):
             value = self.bind(nodes[at], beside, checked=checked)
             if value is not None:
                 bound[at] = value
-                beside = beside if is_open(nodes[at]) else value.type
+                beside = beside if self._is_open(nodes[at]) else value.type
         return None if len(bound) < len(nodes) else [bound[at] for at in range(len(nodes))]
 
     def _common(self, node: tree.Case, values: Sequence[BoundValue]) -> FieldType | None:
@@ -345,15 +364,12 @@ class Values:
         )
         return arithmetic.union_type(common, types) if first.kind in _INTEGERS else common
 
+    def _no_room(self, node: Operand, op: Operation, left: BoundValue, right: BoundValue) -> None:
+        message, instead = no_room(left, right), way_out(op, left, right)
+        self.lookup.refuse("may_overflow", message, node, instead)
+
     def _refuse(self, node: Operand, message: str, code: str = "type_mismatch") -> None:
         self.lookup.refuse(code, message, node)
-
-
-def alike(left: FieldType, right: FieldType) -> bool:
-    """Tell whether two types have one kind and one unit, so that their values compare."""
-    if left.is_exact and right.is_exact:
-        return (left.amount, left.exponent) == (right.amount, right.exponent)
-    return left.kind == right.kind and left.categories == right.categories
 
 
 def _own_kind(node: LiteralValue) -> Kind:

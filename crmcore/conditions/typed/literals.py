@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal
-from difflib import get_close_matches
 from fractions import Fraction
 from typing import Final, TypeAlias
 
@@ -18,9 +16,7 @@ from crmcore.conditions.typed.types import FieldType, a_field
 __all__ = [
     "Edge",
     "RefusedLiteralError",
-    "Suggestions",
     "convert",
-    "nearest",
 ]
 
 Edge: TypeAlias = Fraction | float | str | bool
@@ -78,46 +74,6 @@ def convert(literal: LiteralValue, type_: FieldType) -> tuple[Value, Edge]:
         case ("text", tree.TextValue()):
             return literal.value, literal.value
     raise _mismatch(type_.kind)
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name most like the one given, ``None`` when none is near.
-
-    Examples
-    --------
-    >>> nearest("sale_cout", ["sale_count", "mean_sale"])
-    'sale_count'
-    """
-    matches = get_close_matches(name, _of_like_length(name, known), n=1)
-    return matches[0] if matches else None
-
-
-class Suggestions:
-    """Nearest names for wrong ones, as long as searching them stays quick.
-
-    A document with hundreds of wrong names must be refused fast too: after so many comparisons
-    nothing more is suggested. With a long name a comparison counts as several.
-    """
-
-    def __init__(self, comparisons: int = 3_000) -> None:
-        self._left = comparisons
-
-    def nearest(self, name: str, known: Iterable[str]) -> str | None:
-        """Return the known name most like the one given, if it is near and still searched."""
-        candidates = _of_like_length(name, known) if self._left else []
-        # Comparing takes time that grows with the square of the length.
-        cost = len(candidates) * max(1, len(name) ** 2 // 256)
-        if cost > self._left:
-            self._left = 0
-            return None
-        self._left -= cost
-        return nearest(name, candidates) if candidates else None
-
-
-def _of_like_length(name: str, known: Iterable[str]) -> list[str]:
-    if len(name) > tree.MAX_NAME:
-        return []
-    return [other for other in known if abs(len(other) - len(name)) <= 4]
 
 
 def _mismatch(kind: Kind) -> RefusedLiteralError:

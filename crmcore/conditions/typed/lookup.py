@@ -11,9 +11,10 @@ from crmcore.columns import Value
 from crmcore.conditions.language import tree
 from crmcore.conditions.language.printer import to_text
 from crmcore.conditions.language.tree import Condition, LiteralValue, Operand
-from crmcore.conditions.typed.literals import Edge, RefusedLiteralError, Suggestions, convert
+from crmcore.conditions.typed.literals import Edge, RefusedLiteralError, convert
 from crmcore.conditions.typed.types import FieldType
 from crmcore.errors import Problem
+from crmcore.suggestions import Suggestions
 
 __all__ = ["Lookup"]
 
@@ -32,7 +33,8 @@ class Lookup:
     Parameters
     ----------
     fields
-        The type of each name.
+        The type of each name; ``None`` of one that there is, but whose type is not known because
+        something is wrong with it. What rests on that is passed over in silence.
     path
         Where the condition stands in the policy.
     suggestions
@@ -41,16 +43,26 @@ class Lookup:
         Whose local days instants have; ``None`` where there is none.
     """
 
-    fields: Mapping[str, FieldType]
+    fields: Mapping[str, FieldType | None]
     path: str
     suggestions: Suggestions
     zone: Zone | None
-    problems: list[Problem] = field(default_factory=list)
+    is_complete: bool = True  # else something was passed over in silence
+    _problems: dict[tuple[str, str, str], Problem] = field(default_factory=dict)
+    _unknown: set[str] = field(default_factory=set)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What is wrong: each mistake once, at the first of its places."""
+        return list(self._problems.values())
 
     def type_of(self, ref: tree.FieldRef) -> FieldType | None:
         """Return the type of a field, if there is one of that name."""
         type_ = self.fields.get(ref.name)
-        if type_ is None:
+        if ref.name in self.fields:
+            self.is_complete = self.is_complete and type_ is not None
+        elif ref.name not in self._unknown:
+            self._unknown.add(ref.name)
             suggestion = self.suggestions.nearest(ref.name, self.fields)
             message = _HINTS.get(ref.name, "no such field")
             self.refuse("unknown_name", message, ref, suggestion=suggestion)
@@ -76,6 +88,8 @@ class Lookup:
         suggestion: str | None = None,
     ) -> None:
         """Note what is wrong with a node."""
-        self.problems.append(
-            Problem(code, message, self.path, to_text(node), allowed, suggestion, span=node.span)
+        given = to_text(node)
+        self._problems.setdefault(
+            (code, message, given),
+            Problem(code, message, self.path, given, allowed, suggestion, span=node.span),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -9,7 +10,16 @@ from typing import Final
 from crmcore.calendars.zones import DAY_US, FIRST_INSTANT, LAST_DAY, LAST_INSTANT
 from crmcore.columns import Kind
 
-__all__ = ["EXACT", "FIRST_DAY", "LAST_DAY", "MAX_DIVISOR", "FieldType", "a_field"]
+__all__ = [
+    "EXACT",
+    "FIRST_DAY",
+    "GIVEN",
+    "LAST_DAY",
+    "MAX_DIVISOR",
+    "FieldType",
+    "a_field",
+    "alike",
+]
 
 EXACT: Final = frozenset(["int", "money", "ratio"])
 """The kinds of exact numbers."""
@@ -108,6 +118,20 @@ class FieldType:
                 return -most, most
             case _:
                 return 0, 0
+
+
+GIVEN: Final[Mapping[str, FieldType]] = {
+    "as_of": FieldType("instant", nullable=False),
+    "last_evaluated_at": FieldType("instant"),
+}
+"""Names that conditions about customers may use beside the fields."""
+
+
+def alike(left: FieldType, right: FieldType) -> bool:
+    """Tell whether two types have one kind and one unit, so that their values compare."""
+    if left.is_exact and right.is_exact:
+        return (left.amount, left.exponent) == (right.amount, right.exponent)
+    return left.kind == right.kind and left.categories == right.categories
 
 
 def a_field(kind: Kind) -> str:

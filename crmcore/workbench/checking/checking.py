@@ -53,7 +53,7 @@ def check(policy: Policy, *, as_of: date | None = None) -> CheckReport:
     ... otherwise = "rest"
     ... '''
     >>> print(crm.check(crm.load_policy(text)).findings[0])
-    warning: segment.first.1: never decides, as row 0 holds ... gives 'never' [masked]
+    warning: segment.first.1 ["score >= 35" → never]: never decides: row 0 ... [masked]
     """
     scene = Scene.of([policy], as_of)
     space = Space.of([policy], scene)

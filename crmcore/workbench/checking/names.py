@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
+from functools import cache
 
-from crmcore.conditions import nearest
 from crmcore.policy import Policy
-from crmcore.workbench.checking.report import PolicyFinding, Severity
+from crmcore.presets import load, names
+from crmcore.suggestions import nearest
+from crmcore.workbench.checking.report import PolicyFinding
 
 __all__ = ["findings"]
 
@@ -50,20 +52,26 @@ def _declared(policy: Policy, group: str) -> tuple[str, ...]:
 
 
 def _wording(policy: Policy) -> Iterator[PolicyFinding]:
+    """Find wording of a name much like one that lacks it: other wording may well be inherited."""
     known = _identifiers(policy)
-    languages: dict[str, list[str]] = {}
+    told: set[str] = set()
     for language, labels in policy.labels.items():
-        for name in labels.keys() - known:
-            languages.setdefault(name, []).append(language)
-    for name, found in sorted(languages.items()):
-        worded = policy.labels[found[0]]
-        near = nearest(name, known - worded.keys())
-        path, message = f"labels.{found[0]}", f"words {name!r}, which the policy does not have"
-        if near:
-            message += f" (did you mean {near!r}?)"
-        # Without a like name that lacks words it may well come from the policy extended.
-        severity: Severity = "warning" if near else "note"
-        yield PolicyFinding("unknown_wording", severity, path, message)
+        for name in sorted(labels.keys() - known - told):
+            near = nearest(name, known - labels.keys())
+            if near and (language, name, labels[name]) not in _worded_by_presets():
+                told.add(name)
+                message = f"words {name!r}, which the policy does not have (did you mean {near!r}?)"
+                yield PolicyFinding("unknown_wording", "note", f"labels.{language}", message)
+
+
+@cache
+def _worded_by_presets() -> frozenset[tuple[str, str, str]]:
+    return frozenset(
+        (language, name, words)
+        for policy in map(load, names())
+        for language, labels in policy.labels.items()
+        for name, words in labels.items()
+    )
 
 
 def _identifiers(policy: Policy) -> frozenset[str]:

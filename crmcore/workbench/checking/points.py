@@ -15,7 +15,7 @@ from crmcore.columns import Column, Ints, Mask
 from crmcore.facts import Fact
 from crmcore.scoring import BandStep, NestedStep, SumStep
 from crmcore.workbench.checking.report import PolicyFinding
-from crmcore.workbench.checking.showing import shown_by
+from crmcore.workbench.checking.showing import shown_by, told
 
 __all__ = ["findings"]
 
@@ -121,12 +121,16 @@ class _Graded:
         if isinstance(self.step, NestedStep):
             lost &= self.block.columns[0][self.step.inside].is_known()
         places = np.flatnonzero(lost)
-        is_fact = self.step.source not in {step.name for step in self.space.policies[0].steps}
+        (policy,) = self.space.policies
+        is_fact = policy.step(self.step.source) is None
         if not len(places) or (is_fact and _reaches_a_list(self.space, name)):
             return
         shown = self.shown(self.block.plainest(places))
         if is_fact:
-            such = f", such as {shown[0].customer[self.step.source]}," if shown else ""
+            such = ""
+            if shown:
+                value = told(policy, self.step.source, shown[0].customer[self.step.source])
+                such = f", such as {value},"
             message = f"some values of {self.step.source}{such} have no {name}"
             yield PolicyFinding("lost", "note", self.path, message, (), shown)
             return
@@ -164,6 +168,9 @@ class _Graded:
             if any((name, axis.name) in blamed for name in self.step.needs):
                 blamed.add((self.step.name, axis.name))
                 continue
+            if not self._is_meant(axis.name):
+                blamed.add((self.step.name, axis.name))
+                continue
             rises, falls = self._moves(at)
             wanted = _better(axis.name, self.space.policies[0].facts.get(axis.name))
             wrong = falls if wanted > 0 else rises if wanted < 0 else None
@@ -178,6 +185,12 @@ class _Graded:
             if finding is not None:
                 blamed.add((self.step.name, axis.name))
                 yield finding
+
+    def _is_meant(self, axis: str) -> bool:
+        """Whether a way is wanted: which table is used inside other points is on purpose."""
+        if not isinstance(self.step, NestedStep):
+            return True
+        return axis in self.space.axes_of(self.step.source)
 
     def _moves(self, at: int) -> tuple[Ints, Ints]:
         """Return neighbouring cells on an axis between which the outcome rises, or falls."""
@@ -204,20 +217,13 @@ class _Graded:
             return None
         before, after = (one.customer[fact] for one in shown)
         then, now = (one.result[self.step.name] for one in shown)
-        low, high = _told(before, self.space, fact), _told(after, self.space, fact)
+        (policy,) = self.space.policies
+        low, high = told(policy, fact, before), told(policy, fact, after)
         message = f"{fact} {low} gives {then}, but {high} gives {now}"
         if turning and isinstance(self.step, BandStep):
             message += f" ({_sequence(self.step.bands)})"
             return PolicyFinding("turning", "warning", self.path, message, (), shown)
         return PolicyFinding("falling", "warning", self.path, message, (), shown)
-
-
-def _told(value: object, space: Space, fact: str) -> str:
-    shown = space.axes[fact].type
-    if shown.kind == "ratio":
-        assert value is not None
-        return f"{float(str(value)) if '/' not in str(value) else value}"
-    return str(value)
 
 
 def _sequence(bands: BoundBands) -> str:

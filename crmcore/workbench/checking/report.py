@@ -9,11 +9,13 @@ from typing import Final, Literal, TypeAlias
 from crmcore.analysis import Customer, Scene, Shown
 from crmcore.columns import Value
 from crmcore.policy import Policy
+from crmcore.wording import plain
 
 __all__ = ["CheckReport", "PolicyFinding", "Severity", "in_order"]
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
 
+_USUAL_CODES: Final = ("overlap", "overlap_alike")
 _ORDER: Final[tuple[Severity, ...]] = ("error", "warning", "note")
 
 
@@ -36,6 +38,8 @@ class PolicyFinding:
         The rows concerned, of the table at the path; from 0.
     shown
         Customers who show it: one, or two of whom the second has more of something.
+    row
+        Of a finding about one row: its condition, cut off where it is long, and its label.
 
     Examples
     --------
@@ -54,6 +58,12 @@ class PolicyFinding:
     message: str
     rows: tuple[int, ...] = ()
     shown: tuple[Shown, ...] = ()
+    row: str = ""
+
+    @property
+    def where(self) -> str:
+        """The path, and the row there."""
+        return f"{self.path} {self.row}" if self.row else self.path
 
     @property
     def witness(self) -> Customer | None:
@@ -66,7 +76,7 @@ class PolicyFinding:
         return self.shown[0].result if self.shown else None
 
     def __str__(self) -> str:
-        return f"{self.severity}: {self.path}: {self.message} [{self.code}]"
+        return f"{self.severity}: {self.where}: {self.message} [{self.code}]"
 
     def to_dict(self) -> dict[str, object]:
         """Return plain data for JSON."""
@@ -87,7 +97,8 @@ class CheckReport:
     Parameters
     ----------
     findings
-        Errors first, then warnings, then notes, each in the order of the policy.
+        Errors first, then warnings, then notes, each in the order of the policy; notes of rows
+        that hold together come last.
     policy
         The policy checked.
     scene
@@ -117,11 +128,13 @@ class CheckReport:
             "policy": self.policy.name,
             "policy_hash": self.policy.hash,
             "as_of": self.scene.as_of.isoformat(),
-            "last_evaluated_at": self.scene.last_evaluated_at.isoformat(),
+            "last_evaluated_at": plain(self.scene.last_evaluated_at),
             "findings": [finding.to_dict() for finding in self.findings],
         }
 
 
 def in_order(findings: list[PolicyFinding]) -> tuple[PolicyFinding, ...]:
-    """Return findings by severity, else as they stand."""
-    return tuple(sorted(findings, key=lambda finding: _ORDER.index(finding.severity)))
+    """Return findings by severity, else as they stand; rows that hold together at the end."""
+    return tuple(
+        sorted(findings, key=lambda one: (_ORDER.index(one.severity), one.code in _USUAL_CODES))
+    )

@@ -15,12 +15,15 @@ from crmcore.analysis import (
     replay,
     witness,
 )
-from crmcore.columns import Mask
+from crmcore.columns import Mask, Value
 from crmcore.conditions import Bound, evaluate
 from crmcore.errors import DataError
 from crmcore.evaluation import Evaluation
+from crmcore.evaluation.plain import Shower
+from crmcore.policy import Policy
+from crmcore.wording import Catalogue, Label
 
-__all__ = ["all_holding", "holding", "labelled_by", "shown_by", "shown_in", "unlabelled"]
+__all__ = ["all_holding", "holding", "labelled_by", "shown_by", "shown_in", "told", "unlabelled"]
 
 
 def shown_by(space: Space, customers: list[Customer]) -> tuple[Shown, ...]:
@@ -53,6 +56,12 @@ def all_holding(table: TableRegions, boxes: Mapping[int, Box]) -> dict[int, tupl
         if holding(table.space, conditions[row])(result)[spot]:
             found[row] = (Shown.of(result, spot),)
     return found
+
+
+def told(policy: Policy, name: str, value: Value) -> str:
+    """Return a value of a fact or decision as people read it: local times, money with its code."""
+    shown = Shower(policy).shown(name, value)
+    return shown.identifier if isinstance(shown, Label) else Catalogue().shown(shown)
 
 
 def unlabelled(name: str) -> Shows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
@@ -18,6 +19,7 @@ from crmcore.analysis import (
     TooManyBoxesError,
     Verdict,
 )
+from crmcore.analysis.reading import atoms, names_of
 from crmcore.conditions import GIVEN
 from crmcore.segments import TableStep
 from crmcore.workbench.checking.report import PolicyFinding
@@ -34,7 +36,8 @@ __all__ = ["findings"]
 _MOST_PAIRS: Final = 10
 _MOST_TERMS: Final = 5
 _MOST_BOXES: Final = 8
-_MOST_ROWS: Final = 10
+_MOST_ROWS: Final = 3
+_MOST_SIGNS: Final = 40
 
 
 def findings(space: Space, step: TableStep) -> list[PolicyFinding]:
@@ -74,7 +77,17 @@ class _Table:
 
     # Rows
 
+    def _told(self, at: int) -> str:
+        """Return a row's condition, cut off where it is long, and its label."""
+        text = self.bound.conditions[at].text
+        short = text if len(text) <= _MOST_SIGNS else f"{text[: _MOST_SIGNS - 1].rstrip()}…"
+        return f'["{short}" → {self.bound.labels[at]}]'
+
     def _row(self, at: int, verdict: Verdict) -> Iterator[PolicyFinding]:
+        for finding in self._of_row(at, verdict):
+            yield replace(finding, row=self._told(at))
+
+    def _of_row(self, at: int, verdict: Verdict) -> Iterator[PolicyFinding]:
         path = f"{self.name}.first.{at}"
         match verdict.kind:
             case "undecided":
@@ -109,21 +122,29 @@ class _Table:
             return
         rows, label = (*verdict.by, at), self.bound.labels[at]
         if len(verdict.by) == 1 and self._same(verdict.by[0], at):
-            other = self.bound.labels[verdict.by[0]]
-            if other == label:
-                message = f"says what row {verdict.by[0]} says in other words"
+            if self.bound.labels[verdict.by[0]] == label:
+                message = f"says in other words what {self._named(verdict.by)} says"
                 yield PolicyFinding("repeated", "warning", path, message, rows, shown)
                 return
             message = (
-                f"holds for the same customers as row {verdict.by[0]}, which gives {other!r}; "
+                f"holds for the same customers as {self._named(verdict.by)}; "
                 f"so it never gives {label!r}"
             )
             yield PolicyFinding("conflict", "error", path, message, rows, shown)
             return
+        hold = "holds" if len(verdict.by) == 1 else "together hold"
         message = (
-            f"never decides, as {_named(verdict.by)} for all of its customers{self._so_nobody(at)}"
+            f"never decides: {self._named(verdict.by)} {hold} for all of its customers"
+            f"{self._so_nobody(at)}"
         )
         yield PolicyFinding("masked", "warning", path, message, rows, shown)
+
+    def _named(self, rows: Sequence[int]) -> str:
+        if len(rows) == 1:
+            return f"row {rows[0]} {self._told(rows[0])}"
+        named = ", ".join(f"{row} {self._told(row)}" for row in rows[:_MOST_ROWS])
+        more = f" and {len(rows) - _MOST_ROWS} more" if len(rows) > _MOST_ROWS else ""
+        return f"rows {named}{more}"
 
     def _same(self, first: int, second: int) -> bool:
         try:
@@ -230,12 +251,9 @@ class _Table:
             for pair in pairs[:_MOST_PAIRS]:
                 shown = self._shown_together(*pair)
                 if shown:
-                    named = ", ".join(f"{one} and {other}" for one, other in pairs[:_MOST_PAIRS])
-                    more = ", …" if len(pairs) > _MOST_PAIRS else ""
-                    message = f"{_count(len(pairs))} together for some customers, {_ENDS[code]}: "
-                    yield PolicyFinding(
-                        code, "note", self.name, message + named + more, pair, shown
-                    )
+                    message = f"{_count(len(pairs))} together for some customers, {_ENDS[code]}"
+                    message += f": {'' if len(pairs) == 1 else 'such as '}{pair[0]} and {pair[1]}"
+                    yield PolicyFinding(code, "note", self.name, message, pair, shown)
                     break
 
     def _shown_together(self, first: int, second: int) -> tuple[Shown, ...]:
@@ -262,12 +280,21 @@ class _Table:
             yield PolicyFinding("idle_term", "note", self.name, message, rows)
 
     def _idle_fields(self) -> Iterator[PolicyFinding]:
+        # What is read by a test that cells do not decide may matter there.
+        free = frozenset[str]().union(
+            *(
+                names_of(atom)
+                for condition in self.bound.conditions
+                for atom in atoms(condition)
+                if atom.text in self.space.free[0]
+            )
+        )
         for at in self.verdicts.idle_blocks():
             own = {axis.name for axis in self.table.blocks[at].axes}
             read = sorted(
                 name
                 for name in self.table.step.needs
-                if name not in GIVEN and self.space.axes_of(name) <= own
+                if name not in GIVEN and name not in free and self.space.axes_of(name) <= own
             )
             if read:
                 named = " and ".join(map(repr, read))
@@ -284,18 +311,10 @@ _QUESTIONS: Final = {
     "_idle_fields": "which fields matter",
 }
 _ENDS: Final = {
-    "overlap": "with different labels; the first row decides",
+    "overlap": "with different labels (the first row decides)",
     "overlap_alike": "with the same label",
 }
 
 
 def _count(pairs: int) -> str:
     return "one pair of rows holds" if pairs == 1 else f"{pairs:,} pairs of rows hold"
-
-
-def _named(rows: Sequence[int]) -> str:
-    if len(rows) == 1:
-        return f"row {rows[0]} holds"
-    named = ", ".join(map(str, rows[:_MOST_ROWS]))
-    more = f" and {len(rows) - _MOST_ROWS} more" if len(rows) > _MOST_ROWS else ""
-    return f"rows {named}{more} together hold"

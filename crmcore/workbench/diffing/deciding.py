@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -63,7 +64,7 @@ class _Comparison:
         try:
             return self._searched(name)
         except (DataError, ValueError) as error:
-            # A list that refuses what is unknown, or facts of two kinds under one name.
+            # Facts of two kinds under one name; too many customers for a list that refuses some.
             return DecisionDiff(name, "not_decided", reason=str(error))
 
     def _is_same(self, name: str) -> bool:
@@ -113,8 +114,11 @@ def _compared(space: Space, name: str) -> Witness | str | None:
     """Return who differs, why it is not decided, or ``None`` when nobody differs."""
     grid = Grid.of(space, (frozenset([name]), frozenset([name])))
     then, now = (columns[name] for columns in grid.columns)
-    differ = _differ(then, now) & grid.possible
-    witness = _shown(space, name, grid.customers(differ), grid.matters)
+    refused = grid.refused
+    differ = _differ(then, now) & ~refused[0] & ~refused[1]
+    found = _shown(space, name, grid.customers(differ), grid.matters)
+    differ = (differ | (refused[0] != refused[1])) & grid.possible
+    witness = found or _shown(space, name, grid.customers(differ), grid.matters)
     if witness is not None:
         return witness
     if differ.any():
@@ -143,11 +147,17 @@ def _shown(
     space: Space, name: str, customers: Iterable[Customer], matters: Iterable[str]
 ) -> Witness | None:
     """Return the first of some customers who differs."""
+    refused: Witness | None = None
     for customer in customers:
-        then, now = (result.columns[name][0] for result in replayed(space, customer))
-        if then != now:
+        results = replayed(space, customer)
+        then, now = (None if one is None else one.columns[name][0] for one in results)
+        if None not in results and then != now:
             return witness_of(space, customer, matters, then, now)
-    return None
+        if refused is None and (results[0] is None) != (results[1] is None):
+            side: Literal["before", "after"] = "before" if results[0] is None else "after"
+            found = witness_of(space, customer, matters, then, now)
+            refused = replace(found, refused=side)
+    return refused
 
 
 def _differ(then: Column, now: Column) -> Mask:

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from crmcore.analysis import Space
+from crmcore.analysis import Space, as_taken
 from crmcore.analysis.reading import names_of
 from crmcore.columns import Column, Ints
 from crmcore.conditions import GIVEN, evaluate
@@ -83,7 +83,7 @@ def eliminated(space: Space, name: str) -> Outcomes:
     TooManyRowsError
         When there are too many combinations even so.
     DataError
-        When a list refuses what is unknown.
+        When a list refuses what is unknown, or one policy values that the other allows.
     """
     work = [
         one
@@ -105,9 +105,14 @@ def _alone(space: Space, leaf: str) -> _Rows:
     axis = space.axes[leaf]
     column = axis.column([cell.value for cell in axis.cells])
     columns = tuple(
-        {leaf: column} if leaf in policy.facts or leaf in policy.attributes else {}
+        {leaf: as_taken(policy.fields[leaf], column)}
+        if leaf in policy.facts or leaf in policy.attributes
+        else {}
         for policy in space.policies
     )
+    for taken in columns:
+        if leaf in taken and (taken[leaf].is_known() != column.is_known()).any():
+            raise DataError(f"the two policies do not allow {leaf!r} the same values")
     return _Rows({leaf: np.arange(len(axis))}, (columns[0], columns[1]), len(axis))
 
 

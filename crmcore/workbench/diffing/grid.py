@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
-from math import prod
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from crmcore.analysis import Axis, Cell, Customer, Raw, Scene, Space, replay, witness_row
+from crmcore.analysis import (
+    Axis,
+    Cell,
+    Customer,
+    Customers,
+    Scene,
+    Space,
+    as_taken,
+    replay,
+    tried,
+    witness_row,
+)
+from crmcore.analysis.axes import Raw
 from crmcore.analysis.reading import atoms, names_of
-from crmcore.columns import Column, Ints, Mask, Value
-from crmcore.conditions import GIVEN, Bound
+from crmcore.columns import Column, Mask, Value
+from crmcore.conditions import GIVEN, Bound, BoundConstant
+from crmcore.errors import DataError
 from crmcore.evaluation import Evaluation
 from crmcore.policy import Policy
 from crmcore.scoring import ScorerStep, Step
 from crmcore.segments import TableStep
+from crmcore.tables import MISSING, BoundTable
 from crmcore.workbench.diffing.result import Witness
 
 __all__ = ["Grid", "Names", "leaves_of", "replayed", "steps_for", "witness_of"]
@@ -37,32 +49,24 @@ class Grid:
     ----------
     space
         The space of both policies.
-    axes
-        The facts and attributes that matter.
-    cells
-        For each axis its cells; of an axis whose cells do not decide everything, one for each
-        value that is tried.
-    places
-        For each axis the cell of each customer.
+    everybody
+        Who they are; of a fact whose cells do not decide everything each value that is tried is a
+        cell of its own.
     columns
         For each policy: what is given, and what it decides of it.
-    possible
-        Which customers there can be.
+    refused
+        For each policy: whom it refuses, for a value that it does not allow or because a list
+        says so of what is unknown. What `columns` says of them means nothing.
     left_out
         Which test is not decided by cells, so that other customers may differ; ``None`` when all
         are.
-    sampled
-        How many of the combinations these are; ``None`` when all.
     """
 
     space: Space
-    axes: tuple[Axis, ...]
-    cells: tuple[tuple[Cell, ...], ...]
-    places: tuple[Ints, ...]
+    everybody: Customers
     columns: tuple[Mapping[str, Column], Mapping[str, Column]]
-    possible: Mask
+    refused: tuple[Mask, Mask]
     left_out: str | None
-    sampled: str | None
 
     @classmethod
     def of(cls, space: Space, names: Names, tests: tuple[Bound, ...] = ()) -> Grid:
@@ -76,60 +80,86 @@ class Grid:
             Facts, attributes and decisions of the one and of the other.
         tests
             A condition of each policy that is asked of them besides.
+
+        Raises
+        ------
+        ValueError
+            When one of the facts or attributes is of one kind here and of another there.
         """
         pairs = list(zip(space.policies, names, strict=True))
         leaves = sorted(frozenset[str]().union(*(leaves_of(*pair) for pair in pairs)))
-        axes = tuple(space.axes[name] for name in leaves)
+        for name in leaves:
+            if name in space.mixed:
+                message = f"{name!r} is of one kind in one policy and of another in the other"
+                raise ValueError(message)
         open_, reason = _undecided(space, pairs, tests)
-        cells = tuple(_tried(axis, apart=axis.name in open_) for axis in axes)
-        places, sampled = _places([len(one) for one in cells])
-        base = {
-            axis.name: axis.column([cell.value for cell in one]).take(place)
-            for axis, one, place in zip(axes, cells, places, strict=True)
-        }
-        rows = len(places[0]) if places else 1
+        more = _beside(space) if open_ else {}
+        axes = (
+            _tried(space.axes[name], more.get(name, ())) if name in open_ else space.axes[name]
+            for name in leaves
+        )
+        everybody = Customers.of(axes, space.relations, most=_MOST)
         then, now = (
-            _decided(policy, steps_for(policy, asked), base, rows, space.scene)
+            _decided(policy, steps_for(policy, asked), everybody, space.scene)
             for policy, asked in pairs
         )
-        possible = _possible(space, axes, cells, places, rows)
-        return cls(space, axes, cells, places, (then, now), possible, reason, sampled)
+        columns, refused = (then[0], now[0]), (then[1], now[1])
+        return cls(space, everybody, columns, refused, reason)
 
-    def customers(self, which: Mask) -> Iterator[Customer]:
-        """Yield some of the customers asked for, those of whom most is known first."""
-        rows = np.flatnonzero(which & self.possible)
-        missing = np.zeros(len(rows), np.int64)
-        for one, place in zip(self.cells, self.places, strict=True):
-            missing += np.array([cell.is_missing for cell in one])[place[rows]]
-        for row in rows[np.argsort(missing, kind="stable")][:_TRIED].tolist():
-            customer = self._customer([int(place[row]) for place in self.places])
-            if customer is not None:
-                yield customer
+    @property
+    def possible(self) -> Mask:
+        """Which customers there can be."""
+        return self.everybody.possible
 
-    def _customer(self, places: Sequence[int]) -> Customer | None:
-        """Return a whole customer with values in these cells; ``None`` if there is none."""
-        homes = {
-            axis.name: int(_homes(axis, [one[place]])[0])
-            for axis, one, place in zip(self.axes, self.cells, places, strict=True)
-        }
-        customer = witness_row(self.space, homes)
-        if customer is None:
-            return None
-        for axis, one, place in zip(self.axes, self.cells, places, strict=True):
-            if one is not axis.cells:  # it is this very value that matters
-                customer[axis.name] = axis.column([one[place].value])[0]
-        return customer
+    @property
+    def sampled(self) -> str | None:
+        """How many of the combinations these are; ``None`` when all."""
+        rows, size = self.everybody.rows, self.everybody.combinations
+        return None if rows == size else f"{rows:,} of {size:,} combinations were tried"
 
     @property
     def matters(self) -> tuple[str, ...]:
         """The names of the facts and attributes that matter."""
-        return tuple(axis.name for axis in self.axes)
+        return tuple(axis.name for axis in self.everybody.axes)
+
+    def customers(self, which: Mask) -> Iterator[Customer]:
+        """Yield some of the customers asked for, those first of whom most is known and usual."""
+        rows = np.flatnonzero(which & self.possible)
+        missing = self.everybody.count(lambda cell: cell.is_missing)[rows]
+        negative = self.everybody.count(lambda cell: cell.is_negative)[rows]
+        for row in rows[np.lexsort((negative, missing))][:_TRIED].tolist():
+            customer = self._customer(self.everybody.cells_of(row))
+            if customer is not None:
+                yield customer
+
+    def _customer(self, cells: Mapping[str, Cell]) -> Customer | None:
+        """Return a whole customer with values in these cells; ``None`` if there is none."""
+        homes = {name: _home(self.space.axes[name], cell.value) for name, cell in cells.items()}
+        customer = witness_row(self.space, homes)
+        if customer is None:
+            return None
+        for axis in self.everybody.axes:
+            if axis is not self.space.axes[axis.name]:  # it is this very value that matters
+                customer[axis.name] = axis.column([cells[axis.name].value])[0]
+        return customer
 
 
-def replayed(space: Space, customer: Customer) -> tuple[Evaluation, Evaluation]:
-    """Put a customer through the evaluator, by each policy of a space."""
-    then, now = (replay(policy, [customer], space.scene) for policy in space.policies)
+def replayed(space: Space, customer: Customer) -> tuple[Evaluation | None, Evaluation | None]:
+    """Put a customer through the evaluator, by each policy of a space; ``None`` if it refuses."""
+    asked = {**customer, **dict.fromkeys(space.mixed)}
+    then, now = (_replayed(policy, asked, space.scene) for policy in space.policies)
     return then, now
+
+
+def _replayed(policy: Policy, customer: Customer, scene: Scene) -> Evaluation | None:
+    for name, type_ in policy.attributes.items():
+        value = customer[name]
+        if type_.categories and value is not None and value not in type_.categories:
+            return None
+    try:
+        return replay(policy, [customer], scene)
+    except DataError:
+        return None
 
 
 def witness_of(
@@ -176,56 +206,50 @@ def _undecided(
     return found, reason
 
 
-def _tried(axis: Axis, *, apart: bool) -> tuple[Cell, ...]:
-    """Return the cells of an axis; where they do not decide all, one for each of their samples."""
-    if not apart:
-        return axis.cells
-    return tuple(
-        one
-        for cell in axis.cells
-        for one in ([Cell((sample,), cell.low, cell.high) for sample in cell.samples] or [cell])
-    )
+def _tried(axis: Axis, more: Iterable[Raw | None]) -> Axis:
+    """Return an axis with each sample of its cells, and some values more, by itself."""
+    return axis.only([*(one for cell in axis.cells for one in cell.samples or (None,)), *more])
 
 
-def _places(shape: Sequence[int]) -> tuple[tuple[Ints, ...], str | None]:
-    """Return the cells of all combinations, or of as many as may be, drawn evenly."""
-    size = prod(shape)
-    if size <= _MOST:
-        grid = np.unravel_index(np.arange(size), shape) if shape else ()
-        return tuple(place.astype(np.int64) for place in grid), None
-    draw = np.random.default_rng(0)
-    places = tuple(draw.integers(0, cells, _MOST) for cells in shape)
-    return places, f"{_MOST:,} of {size:,} combinations were tried"
+def _beside(space: Space) -> dict[str, list[Raw | None]]:
+    """Return for each fact the values beside which a test of either policy may turn."""
+    found: dict[str, list[Raw | None]] = {}
+    for policy in space.policies:
+        for axis in tried([Space.of([policy], space.scene)]):
+            found.setdefault(axis.name, []).extend(axis.beside)
+    return found
+
+
+def _home(axis: Axis, value: Raw | None) -> int:
+    """Return the cell of a value, or of the nearest sample below it."""
+    for at, cell in enumerate(axis.cells):
+        if value in (cell.samples or (None,)):
+            return at
+    assert value is not None
+    assert not isinstance(value, str)
+    numbers = [[one for one in cell.samples if not isinstance(one, str)] for cell in axis.cells]
+    return max((at for at, own in enumerate(numbers) if own and min(own) <= value), default=0)
 
 
 def _decided(
-    policy: Policy, steps: Sequence[Step], base: Mapping[str, Column], rows: int, scene: Scene
-) -> dict[str, Column]:
-    columns, timing = {**base, **scene.given(policy)}, scene.timing(policy)
+    policy: Policy, steps: Sequence[Step], customers: Customers, scene: Scene
+) -> tuple[dict[str, Column], Mask]:
+    columns, timing = {**customers.columns, **scene.given(policy)}, scene.timing(policy)
+    refused = np.zeros(customers.rows, np.bool_)
+    for name in customers.columns.keys() & policy.fields.keys():
+        columns[name] = as_taken(policy.fields[name], customers.columns[name])
+        refused |= customers.columns[name].is_known() & ~columns[name].is_known()
     for step in steps:
-        columns[step.name] = step.apply(columns, rows, timing)
-    return columns
+        if isinstance(step, TableStep) and step.table.unknown == "error":
+            refused |= _unknown(step.table, columns, customers.rows)
+            step = replace(step, table=replace(step.table, unknown="skip"))
+        columns[step.name] = step.apply(columns, customers.rows, timing)
+    return columns, refused
 
 
-def _possible(
-    space: Space,
-    axes: Sequence[Axis],
-    cells: Sequence[Sequence[Cell]],
-    places: Sequence[Ints],
-    rows: int,
-) -> Mask:
-    """Return which combinations some orders could bring about."""
-    possible = np.ones(rows, np.bool_)
-    # Where cells were split each stands for the one it comes from.
-    homes = [_homes(axis, one)[place] for axis, one, place in zip(axes, cells, places, strict=True)]
-    for (one, mine), (other, theirs) in combinations(zip(axes, homes, strict=True), 2):
-        for left, right in space.relations.impossible(one, other):
-            possible &= ~(left[mine] & right[theirs])
-    return possible
-
-
-def _homes(axis: Axis, cells: Sequence[Cell]) -> Ints:
-    """Return for each cell tried the cell of the axis that it is or comes from."""
-    home: dict[Raw | None, int] = {None: len(axis.cells) - 1}
-    home |= {sample: at for at, cell in enumerate(axis.cells) for sample in cell.samples}
-    return np.array([home[cell.value] for cell in cells], np.int64)
+def _unknown(table: BoundTable, columns: Mapping[str, Column], rows: int) -> Mask:
+    """Return for whom a condition is unknown before any holds."""
+    always = (*table.conditions, BoundConstant("true", True))
+    asked = replace(table, conditions=always, otherwise=None, unknown="default")
+    result: Mask = asked.apply(columns, rows)[1] == MISSING
+    return result

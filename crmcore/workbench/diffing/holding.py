@@ -109,7 +109,7 @@ class _Asked:
         """Return a customer for whom one condition holds and the other does not."""
         for customer in self.grid.customers(which):
             then, now = (
-                evaluate(bound, {**result.columns, **given}, 1)[0]
+                None if result is None else evaluate(bound, {**result.columns, **given}, 1)[0]
                 for bound, result, given in zip(
                     self.bounds,
                     replayed(self.grid.space, customer),

@@ -28,7 +28,10 @@ def plain_diff(found: PolicyDiff, movers: int) -> dict[str, object]:
         "given": found.given,
         "movements": None
         if found.movements is None
-        else [_movement(one, movers, plainly) for one in found.movements],
+        else [_movement(one, movers, plainly) for one in found.movements if one],
+        "without_movement": None
+        if found.movements is None
+        else [one.name for one in found.movements if not one],
     }
 
 
@@ -76,6 +79,7 @@ def _witness(witness: Witness | None, name: str, plainly: Plainly) -> dict[str, 
         "matters": list(witness.matters),
         "before": plainly.value(name, witness.before),
         "after": plainly.value(name, witness.after),
+        "refused": witness.refused,
         "as_of": plain(witness.as_of),
         "last_evaluated_at": plain(witness.last_evaluated_at),
     }

@@ -31,9 +31,12 @@ class Witness:
     matters
         Those that bear on it.
     before, after
-        What the first and the second policy make of it.
+        What the first and the second policy make of it; ``None`` where that one refuses it.
     as_of, last_evaluated_at
         The moments at which they do.
+    refused
+        Which of the two policies refuses such data, if one does: it does not allow a value, or a
+        list says ``unknown = "error"``.
     """
 
     customer: Mapping[str, Value] = field(repr=False)
@@ -41,7 +44,8 @@ class Witness:
     before: Value
     after: Value
     as_of: date
-    last_evaluated_at: date
+    last_evaluated_at: date | None
+    refused: Literal["before", "after"] | None = None
 
     @property
     def given(self) -> dict[str, Value]:

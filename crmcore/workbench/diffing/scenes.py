@@ -11,8 +11,21 @@ from crmcore.policy import Policy
 
 __all__ = ["scenes"]
 
-_OTHER_DAYS: Final = (date(2024, 3, 1), date(2024, 12, 31), date(2025, 3, 1), date(2025, 5, 1))
-"""After months of 29, 30, 28 and 30 days, and after a leap day: where spans come apart."""
+_OTHER_DAYS: Final = (
+    date(2024, 12, 31),
+    date(2025, 2, 1),
+    date(2025, 3, 1),
+    date(2026, 3, 1),
+    date(2027, 3, 1),
+    date(2103, 3, 1),
+    date(2103, 5, 1),
+    date(2103, 7, 1),
+)
+"""Back from one of them any span of 1 to 120 months is as long as it can be, from another as short.
+
+A span of months that is as long as one of days on all of them is so on every day. Four years are
+a day shorter only around 2100, which is no leap year: hence the late ones.
+"""
 
 
 def scenes(before: Policy, after: Policy, as_of: date | None) -> Iterator[Scene]:

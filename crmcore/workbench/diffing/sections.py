@@ -128,7 +128,11 @@ def _customers(found: PolicyDiff, movers: int, shown: _Shown) -> Iterator[Sectio
     columns: tuple[Cell, ...] = ("decision", "customers", "unchanged", "moved", "up", "down")
     if sales is not None:
         columns, numbers = (*columns, f"{sales} of the moved"), (*numbers, 6)
-    rows = tuple(_movement(one, shown) for one in every)
+    rows = tuple(_movement(one, shown) for one in every if one)
+    unmoved = [one for one in every if not one]
+    if unmoved:
+        count = f"{unmoved[0].customers:,}"
+        rows += (_padded((f"{len(unmoved)} without movement", count, count, "0"), len(columns)),)
     given = "" if found.given == "orders" else ", by facts that are given"
     title = f"Customers as of {shown.text('as_of', found.as_of)}{given}"
     yield Section(title, columns, rows, numbers)
@@ -144,6 +148,10 @@ def _movement(one: Movement, shown: _Shown) -> tuple[Cell, ...]:
     counts = (one.customers, one.unchanged, one.moved, one.upgraded, one.downgraded)
     sales = (shown.value(one.sales_fact, one.sales_moved),) if one.sales_fact else ()
     return (Code(one.name), *("" if n is None else f"{n:,}" for n in counts), *sales)
+
+
+def _padded(row: tuple[Cell, ...], size: int) -> tuple[Cell, ...]:
+    return (*row, *[""] * (size - len(row)))
 
 
 def _matrix(one: Movement) -> Section:
@@ -199,6 +207,9 @@ class _Shown:
         """Return what both policies make of a witness, and who that is."""
         if witness is None:
             return "", "", ""
-        before, after = (self.value(name, one) for one in (witness.before, witness.after))
+        before, after = (
+            "(refused)" if side == witness.refused else self.value(name, one)
+            for side, one in (("before", witness.before), ("after", witness.after))
+        )
         given = ", ".join(f"{one} {self.text(one, value)}" for one, value in witness.given.items())
         return before, after, Code(f"{given}; as of {self.text('as_of', witness.as_of)}")

@@ -1,6 +1,6 @@
 """What stands otherwise in one policy than in another: by places of the policy, not by lines.
 
-Both are compared in their normal form: what they extend merged in, conditions as what they mean,
+Both are compared in their normal form: what they extend merged in, conditions as their trees,
 defaults left out. So a difference in spelling alone is none.
 """
 

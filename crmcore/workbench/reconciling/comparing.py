@@ -11,13 +11,13 @@ from fractions import Fraction
 import numpy as np
 
 from crmcore.columns import Column, Mask, Value, floor_decimal
-from crmcore.conditions import nearest
 from crmcore.errors import DataError
 from crmcore.facts import USUAL_FACTS, Fact, scatter
 from crmcore.policy import Policy
 from crmcore.records.ids import Id, Ids, find_ids, unite
 from crmcore.records.orders import OrderTable
 from crmcore.records.raw import RawValues
+from crmcore.suggestions import nearest
 from crmcore.wording import Message
 from crmcore.workbench.reconciling.readings import Setting, other_readings
 from crmcore.workbench.reconciling.theirs import Figures, read_theirs

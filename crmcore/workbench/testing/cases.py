@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from fractions import Fraction
 from importlib import resources
 from pathlib import Path
 from typing import TypeAlias
 
 from pydantic import ValidationError
 
-from crmcore.conditions import FieldType, Suggestions
+from crmcore.conditions import FieldType
 from crmcore.conditions.typed.literals import Edge, RefusedLiteralError
-from crmcore.documents import Text, placed, problems_of, read, read_file, read_text, written
+from crmcore.documents import Table, Text, placed, problems_of, read, read_file, read_text, written
 from crmcore.errors import Problem
 from crmcore.policy import Policy, load_policy
 from crmcore.policy import presets as policies
+from crmcore.suggestions import Suggestions
 from crmcore.workbench.testing.documents import (
     TESTS,
     CaseNode,
@@ -27,9 +29,19 @@ from crmcore.workbench.testing.documents import (
 )
 from crmcore.workbench.testing.values import edge_of, moment_of
 
-__all__ = ["ENDING", "Case", "Tests", "cases_of", "find_tests", "load_tests", "policy_under_test"]
+__all__ = [
+    "ENDING",
+    "Case",
+    "Tests",
+    "cases_of",
+    "find_tests",
+    "is_test_file",
+    "load_tests",
+    "policy_under_test",
+]
 
 ENDING = ".test.toml"
+_ONLY_IN_POLICIES = frozenset(["extends", "format", "sale_statuses"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,6 +131,21 @@ def policy_under_test(file: Path) -> Policy:
     return load_policy(file.parent / named)
 
 
+def is_test_file(file: Path) -> bool:
+    """Tell whether a file tests a policy, and not something else under a name of this kind.
+
+    It does when it names a policy, or when a policy stands beside it.
+    """
+    tests, beside = _table(file), _beside(file)
+    if isinstance(tests.get("policy"), str):
+        return True
+    if beside is None:
+        return False
+    policy = _table(beside)
+    # Of a policy that cannot be read the cases themselves have to tell.
+    return not policy.keys().isdisjoint(_ONLY_IN_POLICIES) if policy else "case" in tests
+
+
 def find_tests(policy: str | Path) -> list[Text]:
     """Return the test files that stand beside a policy file, or come with a preset.
 
@@ -145,6 +172,14 @@ def _beside(file: Path) -> Path | None:
                 return policy
         stem = stem.rpartition(".")[0]
     return None
+
+
+def _table(file: Path) -> Table:
+    """Return what stands in a file; nothing when it cannot be read."""
+    try:
+        return read_file(file, TESTS, collect=True).table
+    except TestFileError:
+        return {}
 
 
 def _bound(text: Text, policy: Policy) -> tuple[Case, ...]:
@@ -249,6 +284,8 @@ class _Binder:
                 continue
             try:
                 values[name] = edge_of(value, known[name], self.policy.zone)
+                if name in self.attributes:
+                    _check_range(values[name], known[name])
             except RefusedLiteralError as refusal:
                 self._refused(refusal, where, value)
         return values
@@ -261,7 +298,8 @@ class _Binder:
         if is_decision:
             message = f"this is a decision, no {what}: expect it"
         suggestion = None if is_decision else self.suggestions.nearest(name[:64], known)
-        self._problem("unknown_name", message, path, name[:64], suggestion)
+        wrong = Problem("unknown_name", message, path, name[:64], suggestion=suggestion)
+        self.problems.append(replace(wrong, at_key=True))
         return False
 
     def _refused(self, refusal: RefusedLiteralError, path: str, given: object) -> None:
@@ -279,6 +317,16 @@ class _Binder:
         suggestion: str | None = None,
     ) -> None:
         self.problems.append(Problem(code, message, path, given=given, suggestion=suggestion))
+
+
+def _check_range(edge: Edge, type_: FieldType) -> None:
+    """Refuse a value beyond the ``min`` or the ``max`` that the policy gives an attribute."""
+    if not isinstance(edge, Fraction):
+        return  # only whole numbers have any
+    is_low = type_.low is not None and edge < type_.low
+    if is_low or (type_.high is not None and edge > type_.high):
+        allowed = f"at least {type_.low}" if is_low else f"at most {type_.high}"
+        raise RefusedLiteralError("out_of_range", "beyond the policy's min or max", allowed)
 
 
 def cases_of(policy: Policy, texts: Iterable[Text]) -> tuple[Case, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
@@ -14,7 +15,7 @@ from crmcore.workbench.testing.groups import Group, groups_of
 from crmcore.workbench.testing.points import AllEnds, Key, Part, reach_of, union
 from crmcore.workbench.testing.views import View, view_of
 
-__all__ = ["Coverage", "Point", "coverage_of", "measured", "views_of_cases"]
+__all__ = ["Coverage", "Point", "coverage_of", "measured", "percentage", "views_of_cases"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,8 @@ class Coverage:
     impossible
         How many points no customer can reach; they do not count.
     is_whole
-        Whether all combinations of values were tried to find those; else it was a sample, and
-        what nobody in it reached counts all the same.
+        Whether it is certain what nobody can reach: every combination of values was tried, and
+        no test calculates. Else everything counts.
 
     Examples
     --------
@@ -107,9 +108,9 @@ def coverage_of(policy: Policy, cases: Sequence[Case]) -> Coverage:
     points = [
         Point(key.part, key.path, key.text, covered.get(key, False))
         for key, can in possible.items()
-        if can or covered.get(key, False) or not grid.is_whole
+        if can or covered.get(key, False) or not grid.is_certain
     ]
-    return Coverage(tuple(points), len(possible) - len(points), grid.is_whole)
+    return Coverage(tuple(points), len(possible) - len(points), grid.is_certain)
 
 
 def measured(
@@ -140,3 +141,20 @@ def _views(policy: Policy, group: Group) -> Iterator[View]:
         return
     facts = result.facts.columns
     yield view_of(policy, facts, len(result), result.timing, result.last_evaluated_us)
+
+
+def percentage(text: str) -> float:
+    """Return the least coverage that an argument asks for; raises `ArgumentTypeError`.
+
+    Examples
+    --------
+    >>> percentage("99.5")
+    99.5
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 100:
+        raise ArgumentTypeError("a number from 0 to 100")
+    return number

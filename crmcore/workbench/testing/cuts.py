@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from crmcore.analysis.axes import unit_of
 from crmcore.calendars import DAY_US, day_number
 from crmcore.columns import Column, Mask
 from crmcore.conditions import (
@@ -23,9 +24,7 @@ from crmcore.conditions import (
     BoundBetween,
     BoundCompare,
     BoundField,
-    BoundNot,
     BoundPair,
-    BoundTerms,
     BoundValue,
     FieldType,
 )
@@ -35,11 +34,8 @@ from crmcore.scoring import BandStep
 from crmcore.timing import Timing
 from crmcore.workbench.testing.values import as_text
 
-__all__ = ["Cut", "Ends", "Sides", "atoms", "beside", "cuts_of_atom", "cuts_of_bands", "equals"]
+__all__ = ["Cut", "Ends", "Sides", "cuts_of_atom", "cuts_of_bands", "equals"]
 
-_SECOND_US: Final = 10**6
-_CENT: Final = Fraction(1, 100)
-_NEAR: Final = Fraction(1, 10**6)
 _ORDER: Final = ("<", "<=", ">", ">=")
 _EXACT: Final = ("int", "money", "ratio", "date", "instant")
 
@@ -66,7 +62,7 @@ class Cut:
     ----------
     below, above
         What is said of a value just below the cut, and of one just above.
-    item, kind, exponent
+    item, type
         What is cut, and what kind of value that is.
     at, belongs_below
         The edge in the field's own unit, and whether it lies below the cut itself (as with ``>``).
@@ -79,8 +75,7 @@ class Cut:
     below: str
     above: str
     item: BoundValue
-    kind: str
-    exponent: int
+    type: FieldType
     at: Fraction
     belongs_below: bool = False
     other: BoundValue | None = None
@@ -94,16 +89,10 @@ class Cut:
     @property
     def near(self) -> tuple[Fraction, Fraction]:
         """How far from the edge a value may be on the edge's own side, and on the other."""
-        if self.by_day and self.kind == "instant":
+        if self.by_day and self.type.kind == "instant":
             return Fraction(DAY_US - 1), Fraction(DAY_US)
-        match self.kind:
-            case "instant":
-                return Fraction(_SECOND_US - 1), Fraction(_SECOND_US)
-            case "ratio":
-                return Fraction(0), Fraction(1) if self.exponent else _CENT
-            case "float":
-                return Fraction(0), _NEAR * max(abs(self.at), Fraction(1))
-        return Fraction(0), Fraction(1)
+        unit = unit_of(self.type, self.at)
+        return unit - 1 if self.type.kind == "instant" else Fraction(0), unit
 
     def sides(self, columns: Mapping[str, Column], rows: int) -> Sides:
         """Return the rows whose value lies just beside the cut."""
@@ -128,7 +117,7 @@ class Cut:
 
     def _values(self, columns: Mapping[str, Column]) -> tuple[Exact | Column, Mask | None]:
         column = operand(self.item, columns)
-        if self.kind == "float":
+        if self.type.kind == "float":
             return column, column.known
         if self.other is None:
             return exact_of(column), column.known
@@ -155,18 +144,6 @@ def equals(column: Column, value: int | None, rows: int) -> Mask:
     if value is None:
         return np.zeros(rows, np.bool_)
     return np.broadcast_to((column.values == value) & column.is_known(), rows)
-
-
-def atoms(condition: Bound) -> Iterator[Bound]:
-    """Yield the conditions that ``and``, ``or`` and ``not`` join, in the order written."""
-    match condition:
-        case BoundTerms():
-            for term in condition.terms:
-                yield from atoms(term)
-        case BoundNot():
-            yield from atoms(condition.term)
-        case _:
-            yield condition
 
 
 def cuts_of_atom(atom: Bound, edge: str = "the edge") -> Iterator[Cut]:
@@ -198,7 +175,7 @@ def _of_test(
     words = f"{edge} of {atom.text}"
     below, above = (f"at {words}", f"just above {words}") if belongs_below else (
         f"just below {words}", f"at {words}")  # fmt: skip
-    return Cut(below, above, item, type_.kind, type_.exponent, at, belongs_below, other)
+    return Cut(below, above, item, type_, at, belongs_below, other)
 
 
 def cuts_of_bands(step: BandStep, timing: Timing) -> Iterator[Cut]:
@@ -210,7 +187,7 @@ def cuts_of_bands(step: BandStep, timing: Timing) -> Iterator[Cut]:
         for edge, value in zip(bands.edges.tolist(), values, strict=True):
             at, text = Fraction(edge) / bands.scale, as_text(value)
             below, above = f"just below {text}", f"at {text}"
-            yield Cut(below, above, item, bands.kind, bands.exponent, at)
+            yield Cut(below, above, item, item.type, at)
         return
     for span, day in zip(bands.spans, values, strict=True):
         assert isinstance(day, date)  # as the edges of spans are
@@ -218,10 +195,4 @@ def cuts_of_bands(step: BandStep, timing: Timing) -> Iterator[Cut]:
         if bands.kind == "instant":
             first = int(timing.zone.day_starts(np.array([first], np.int64))[0])
         below, above = f"a day longer ago than {span}", f"just {span} ago"
-        yield Cut(below, above, item, bands.kind, 0, Fraction(first), by_day=True)
-
-
-def beside(cut: Cut) -> tuple[Fraction, ...]:
-    """Return a value on each side of a cut of a field, one of them its edge."""
-    _, step = cut.near
-    return (cut.at, cut.at + step) if cut.belongs_below else (cut.at - step, cut.at)
+        yield Cut(below, above, item, item.type, Fraction(first), by_day=True)

@@ -11,12 +11,13 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from pydantic import TypeAdapter
 
-from crmcore.calendars import Span, day_number, parse_span, shift_days
+from crmcore.calendars import Span, day_number, parse_span, shift_days, to_date
 from crmcore.conditions import Condition, ConditionField, FieldType, parse, to_text
 from crmcore.conditions.language.tree import Not
 from crmcore.documents import Plain, Table
 from crmcore.policy import Policy
 from crmcore.policy.printing import inline
+from crmcore.scoring import BandStep, NestedStep
 from crmcore.workbench.testing.rewriting import moved_number, rewritten, unit_of
 
 __all__ = ["Mutant", "mutants_of"]
@@ -26,6 +27,10 @@ _STATUSES: Final = ("placed", "paid", "shipped", "delivered")
 _TAKES: Final = {"mean": "sum", "sum": "mean", "first": "last", "last": "first", "min": "max",
                  "max": "min", "days_since_first": "days_since_last",
                  "days_since_last": "days_since_first"}  # fmt: skip
+_WINDOWS: Final = {"within": "tiles", "tiles": "within"}
+_FIELDS: Final = {"value": "quantity", "quantity": "value", "product": "category",
+                  "category": "product", "channel": "promotion"}  # fmt: skip
+_MEASURED: Final = ("sum", "mean", "min", "max", "median", "spread")
 _OFS: Final = {"sale": "order", "order": "sale"}
 _UNKNOWN: Final = ("skip", "default", "error")
 _SIGNS: Final = (1, -1)
@@ -56,7 +61,7 @@ class Mutant:
     of_facts: bool = False
 
 
-def mutants_of(policy: Policy, as_of: date) -> Iterator[Mutant]:
+def mutants_of(policy: Policy, as_of: date, held: date | None = None) -> Iterator[Mutant]:
     """Yield every mutant of a policy, in the order of its document.
 
     Parameters
@@ -65,18 +70,21 @@ def mutants_of(policy: Policy, as_of: date) -> Iterator[Mutant]:
         The policy.
     as_of
         The day from which spans are counted: a span is moved by one day.
+    held
+        The day of facts with a window, where the policy holds them; by default the same.
     """
-    yield from _Mutation(policy, as_of).all()
+    yield from _Mutation(policy, as_of, held or as_of).all()
 
 
 class _Mutation:
-    def __init__(self, policy: Policy, as_of: date) -> None:
+    def __init__(self, policy: Policy, as_of: date, held: date) -> None:
         self.policy = policy
         self.document = policy.document
-        self.day = np.array([day_number(as_of)], np.int64)
+        self.day, self.held = day_number(as_of), day_number(held)
 
     def all(self) -> Iterator[Mutant]:
         yield from self._of_shop()
+        yield from self._of_evaluation()
         for name in self._table("windows"):
             yield from self._of_window(name)
         for name in self._table("facts"):
@@ -105,17 +113,30 @@ class _Mutation:
         other = "refuse" if self.policy.returns == "customer_total" else "customer_total"
         yield self._change(("returns",), other, self.policy.returns, of_facts=True)
 
+    def _of_evaluation(self) -> Iterator[Mutant]:
+        evaluation = self._table("evaluation")
+        every, anchor = evaluation.get("every"), evaluation.get("anchor")
+        if every is not None:
+            for span in self._spans(str(every), self.held):
+                yield self._change(("evaluation", "every"), span, of_facts=True)
+        if anchor is not None:
+            day = day_number(date.fromisoformat(str(anchor)))
+            for sign in _SIGNS:
+                yield self._change(("evaluation", "anchor"), to_date(day + sign), of_facts=True)
+
     def _of_window(self, name: str) -> Iterator[Mutant]:
         path, window = ("windows", name), self._table("windows")[name]
         if isinstance(window, str):
-            for span in self._spans(window):
+            for span in self._spans(window, self.held):
                 yield self._change(path, span, of_facts=True)
+            yield self._change(path, {"tiles": window}, of_facts=True)
         elif isinstance(window, dict):
-            for key in ("span", "tiles"):
+            for key, other in _WINDOWS.items():
                 given = window.get(key)
                 if isinstance(given, str):
-                    for span in self._spans(given):
+                    for span in self._spans(given, self.held):
                         yield self._change((*path, key), span, of_facts=True)
+                    yield self._change(path, {other: given}, of_facts=True)
             yield from self._numbers((*path, "back"), window.get("back"), of_facts=True)
 
     def _of_fact(self, name: str) -> Iterator[Mutant]:
@@ -124,6 +145,10 @@ class _Mutation:
         for key, swaps in (("take", _TAKES), ("of", _OFS)):
             if fact.get(key) in swaps:
                 yield self._change((*path, key), swaps[str(fact[key])], of_facts=True)
+        measure = fact.get("field", "value" if fact["take"] in _MEASURED else None)
+        if measure in _FIELDS:
+            before = str(measure)
+            yield self._change((*path, "field"), _FIELDS[before], before, of_facts=True)
         if "in" in fact:
             yield self._without((*path, "in"), of_facts=True)
         if "where" in fact:
@@ -154,6 +179,8 @@ class _Mutation:
         return self.policy.fields.get(str(name))
 
     def _of_bands(self, path: Path, bands: Table, source: FieldType | None) -> Iterator[Mutant]:
+        step = self.policy.step(str(path[1 if path[0] == "scores" else 0]))
+        day = self.held if isinstance(step, BandStep | NestedStep) and step.windowed else self.day
         for key in ("from", "within"):
             rows = bands.get(key)
             if not isinstance(rows, list):
@@ -161,7 +188,9 @@ class _Mutation:
             for at, row in enumerate(rows):
                 assert isinstance(row, list)  # or the policy were refused
                 where = (*path, key, at)
-                edges = self._edges(row[0], source) if key == "from" else self._spans(str(row[0]))
+                edges = (
+                    self._edges(row[0], source) if key == "from" else self._spans(str(row[0]), day)
+                )
                 for edge in edges:
                     yield self._change((*where, 0), edge)
                 yield from self._outcomes((*where, 1), rows, at)
@@ -190,10 +219,10 @@ class _Mutation:
         else:
             yield from self._numbers(path, own)
 
-    def _spans(self, text: str) -> Iterator[Plain]:
+    def _spans(self, text: str, day: int) -> Iterator[Plain]:
         """Yield a span that is one day longer, and one that is a day shorter."""
         span: Span = parse_span(text)
-        days = int((self.day - shift_days(self.day, span, -1))[0])
+        days = day - int(shift_days(np.array([day], np.int64), span, -1)[0])
         yield from (f"{days + sign} days" for sign in _SIGNS if days + sign > 0)
 
     # First-match lists
@@ -218,7 +247,7 @@ class _Mutation:
         yield from self._otherwise(name, table, labels)
         given = table.get("unknown", "skip")
         for other in _UNKNOWN:
-            if other != given:
+            if given not in (other, "error"):  # no case can expect to be refused
                 yield self._change((name, "unknown"), other, str(given))
 
     def _otherwise(self, name: str, table: Table, labels: Sequence[Plain]) -> Iterator[Mutant]:
@@ -230,10 +259,9 @@ class _Mutation:
             yield self._change((name, "otherwise"), label, str(given or ""))
 
     def _swap(self, name: str, rows: list[Plain], at: int) -> Mutant:
-        texts = [inline(rows[at]), inline(rows[at + 1])]
         table = _with(self.document, (name, "first"), _swapped(rows, at))
-        path = f"{name}.first.{at}"
-        return Mutant(path, " before ".join(texts), " after ".join(texts), table)
+        before, after = (f"row {at} {word} row {at + 1}" for word in ("before", "after"))
+        return Mutant(f"{name}.first.{at}", before, after, table)
 
     def _conditions(self, given: Plain) -> Iterator[Plain]:
         seen = {to_text(_tree(given))}

@@ -55,7 +55,7 @@ class MutationReport:
         How many changes gave no valid policy, or the same policy.
     is_certain
         Whether every combination of values was tried for those. Not so where there are too many,
-        or where a test looks at a calculated value.
+        or where a test calculates with several values.
 
     Examples
     --------

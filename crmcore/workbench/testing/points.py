@@ -6,15 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-import numpy as np
-
+from crmcore.analysis.reading import tests_of
 from crmcore.bands import BoundBands
 from crmcore.calendars import Moments
 from crmcore.columns import Mask
 from crmcore.conditions import Bound, BoundConstant, evaluate
 from crmcore.scoring import BandStep, NestedStep
 from crmcore.segments import TableStep
-from crmcore.workbench.testing.cuts import Cut, Ends, atoms, cuts_of_atom, cuts_of_bands, equals
+from crmcore.workbench.testing.cuts import Cut, Ends, cuts_of_atom, cuts_of_bands, equals
 from crmcore.workbench.testing.values import as_text
 from crmcore.workbench.testing.views import View
 
@@ -68,22 +67,22 @@ def reach_of(view: View, ends: AllEnds, among: Mask | None = None) -> Reach:
     reach: Reach = {}
     for step in view.policy.steps:
         if isinstance(step, BandStep | NestedStep):
-            reach |= _of_bands(step, view, ends)
+            reach |= _of_bands(step, view, there, ends)
         elif isinstance(step, TableStep):
-            reach |= _of_table(step, view, ends)
-    return {key: np.asarray(mask & there) for key, mask in reach.items()}
+            reach |= _of_table(step, view, there, ends)
+    return reach
 
 
-def _of_bands(step: BandStep | NestedStep, view: View, ends: AllEnds) -> Reach:
+def _of_bands(step: BandStep | NestedStep, view: View, there: Mask, ends: AllEnds) -> Reach:
     scores = view.policy.document.get("scores", {})
     path = f"scores.{step.name}" if isinstance(scores, dict) and step.name in scores else step.name
     if isinstance(step, BandStep):
-        return _of_one(step, path, view, np.ones(view.rows, np.bool_), ends)
+        return _of_one(step, path, view, there, ends)
     reach: Reach = {}
     outer = view.columns[step.inside]
     for points, bands in step.tables.items():
         one = BandStep(step.name, step.source, bands, step.windowed, step.field_type)
-        here = equals(outer, points, view.rows)
+        here = there & equals(outer, points, view.rows)
         reach |= _of_one(one, f"{path}.by.{points}", view, here, ends)
     return reach
 
@@ -119,16 +118,17 @@ def _names_of(bands: BoundBands, path: str, moments: Moments) -> tuple[list[Key]
     return names, Key("rows", f"{path}.within", "longer ago than all")
 
 
-def _of_table(step: TableStep, view: View, ends: AllEnds) -> Reach:
+def _of_table(step: TableStep, view: View, there: Mask, ends: AllEnds) -> Reach:
     reached, left = view.tables[step.name]
     reach: Reach = {}
-    for row, (condition, (here, truth)) in enumerate(
+    for row, (condition, (got_here, truth)) in enumerate(
         zip(step.table.conditions, reached, strict=True)
     ):
+        here = got_here & there
         path = f"{step.name}.first.{row}"
         label = step.table.labels[row]
         reach[Key("rows", path, f"{condition.text} → {label}")] = here & truth.true
-        for atom in _distinct(atoms(condition)):
+        for atom in _distinct(tests_of(condition)):
             if isinstance(atom, BoundConstant):
                 continue
             its = evaluate(atom, view.columns, view.rows)
@@ -137,7 +137,7 @@ def _of_table(step: TableStep, view: View, ends: AllEnds) -> Reach:
             reach[Key("conditions", path, f"{atom.text} is false")] = here & false
             for cut in cuts_of_atom(atom):
                 reach |= _of_cut(cut, path, view, here, ends)
-    reach[Key("rows", f"{step.name}.otherwise", step.table.otherwise or "no label")] = left
+    reach[Key("rows", f"{step.name}.otherwise", step.table.otherwise or "no label")] = left & there
     return reach
 
 

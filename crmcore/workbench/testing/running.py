@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import ClassVar
 
+from crmcore.analysis.reading import names_of
 from crmcore.columns import Value
 from crmcore.conditions.typed.literals import Edge
 from crmcore.documents import Text, is_text, read
@@ -16,7 +17,9 @@ from crmcore.errors import DataError
 from crmcore.evaluation import Evaluation, Explanation
 from crmcore.evaluation.telling import laid_out, reasons_of
 from crmcore.policy import Policy, load_policy
+from crmcore.segments import TableStep
 from crmcore.workbench.testing.cases import Case, Tests, cases_of, find_tests
+from crmcore.workbench.testing.contradictions import contradictory
 from crmcore.workbench.testing.coverage import Coverage, coverage_of
 from crmcore.workbench.testing.documents import TESTS
 from crmcore.workbench.testing.groups import Group, groups_of
@@ -108,6 +111,11 @@ class TestReport:
         """What of the policy the cases reach; worked out each time it is asked for."""
         return coverage_of(self.policy, self.cases)
 
+    @property
+    def contradictory(self) -> tuple[Case, ...]:
+        """The cases with facts that no orders could give; worked out each time it is asked for."""
+        return tuple(contradictory(self.policy, self.cases))
+
     def to_dict(self) -> dict[str, object]:
         """Return plain data for JSON, without the coverage."""
         return {
@@ -115,6 +123,7 @@ class TestReport:
             "cases": len(self.cases),
             "failed": self.failed,
             "failures": [failure.to_dict() for failure in self.failures],
+            "contradictory": [case.name for case in self.contradictory],
         }
 
 
@@ -231,7 +240,7 @@ def _is_same(expected: Edge | None, got: Edge | None) -> bool:
 
 def _reasons(explanation: Explanation, name: str, told: set[str]) -> tuple[str, ...]:
     """Return the reasons of a decision and of those it rests on, but none that was told before."""
-    wanted = _resting_on(explanation.policy, name) - told
+    wanted = _resting_on(explanation, name) - told
     told |= wanted
     messages = [
         message
@@ -242,9 +251,20 @@ def _reasons(explanation: Explanation, name: str, told: set[str]) -> tuple[str, 
     return tuple(laid_out(messages, explanation.policy.label, "en", None).splitlines())
 
 
-def _resting_on(policy: Policy, name: str) -> set[str]:
-    """Return the name of a decision, and of the others that its value comes from."""
-    step = policy.step(name)
+def _resting_on(explanation: Explanation, name: str) -> set[str]:
+    """Return the name of a decision, and of the others that were looked at for its value."""
+    step = explanation.policy.step(name)
     if step is None:
         return set()
-    return {name}.union(*(_resting_on(policy, one) for one in step.needs))
+    read = set(step.needs)
+    if isinstance(step, TableStep):
+        read &= _looked_at(step, len(explanation[name].conditions))
+    return {name}.union(*(_resting_on(explanation, one) for one in read))
+
+
+def _looked_at(step: TableStep, rows: int) -> set[str]:
+    """Return what a list looked at in so many rows; its last label may name a grade."""
+    table = step.table
+    labels = [*table.labels[:rows][-1:], *([table.otherwise] if rows == len(table.labels) else [])]
+    named = {label.removeprefix("@") for label in labels if label}
+    return named.union(*map(names_of, table.conditions[:rows]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -62,7 +63,10 @@ class _Sampling:
 
     @classmethod
     def of(cls, policy: Policy, cases: Sequence[Case]) -> _Sampling:
-        trial = Trial.of(policy, cases)
+        return cls.fresh(Trial.of(policy, cases))
+
+    @classmethod
+    def fresh(cls, trial: Trial) -> _Sampling:
         return cls(trial, [[] for _ in trial.views])
 
     def all(self, cases: Sequence[Case], *, changes: bool) -> Iterator[Sample]:
@@ -90,14 +94,25 @@ class _Sampling:
         for mutant, changed in self.trial.mutants():
             if changed is None or mutant.of_facts or self.trial.is_noticed(mutant, changed):
                 continue
-            masks = list(self.trial.telling(changed))
-            if any(mask[rows].any() for mask, rows in zip(masks, self.chosen, strict=False)):
+            told = [
+                mask & ~view.refused
+                for mask, view in zip(self.trial.telling(changed), self.trial.views, strict=False)
+            ]
+            if any(mask[rows].any() for mask, rows in zip(told, self.chosen, strict=False)):
                 continue
-            for at, mask in enumerate(masks):
-                if mask.any():
-                    after = mutant.after or "left out"
-                    yield self._sample(f"{mutant.path}: not {after}", at, self._likely(mask, []))
-                    break
+            name = f"{mutant.path}: not {mutant.after or 'left out'}"
+            yield from islice(self._telling(changed, name), 1)
+
+    def _telling(self, changed: Policy, name: str) -> Iterator[Sample]:
+        """Yield customers who are decided otherwise, and not refused as the policy is."""
+        for trial in self.trial.beside(changed):
+            for at, (mask, view) in enumerate(
+                zip(trial.telling(changed), trial.views, strict=False)
+            ):
+                told = mask & ~view.refused
+                if told.any():
+                    sampling = self if trial is self.trial else _Sampling.fresh(trial)
+                    yield sampling._sample(name, at, sampling._likely(told, []))
 
     def _likely(self, wanted: Mask, others: Sequence[Mask]) -> int:
         """Return the likeliest of some customers, of these one whom most others want too."""
@@ -111,5 +126,5 @@ class _Sampling:
 
     def _sample(self, name: str, at: int, row: int) -> Sample:
         self.chosen[at].append(row)
-        world = self.trial.grid.worlds[at]
-        return Sample(name, self.trial.views[at], row, world.as_of, world.last_evaluated_at)
+        scene = self.trial.grid.scenes[at]
+        return Sample(name, self.trial.views[at], row, scene.as_of, scene.last_evaluated_at)

@@ -11,13 +11,10 @@ from crmcore.calendars import to_date
 from crmcore.columns import Mask
 from crmcore.errors import DataError, PolicyError
 from crmcore.policy import Policy, load_policy
-from crmcore.segments import TableStep
 from crmcore.workbench.testing.cases import Case
-from crmcore.workbench.testing.cuts import atoms
 from crmcore.workbench.testing.grid import Grid, grid_of
 from crmcore.workbench.testing.groups import Group, groups_of
 from crmcore.workbench.testing.mutants import Mutant, mutants_of
-from crmcore.workbench.testing.probing import is_calculated
 from crmcore.workbench.testing.running import passes
 from crmcore.workbench.testing.views import View, differing
 
@@ -54,19 +51,13 @@ class Trial:
     @property
     def is_certain(self) -> bool:
         """Whether no customer is left who could tell what none of the grid tells."""
-        calculated = (
-            is_calculated(atom)
-            for step in self.policy.steps
-            if isinstance(step, TableStep)
-            for condition in step.table.conditions
-            for atom in atoms(condition)
-        )
-        return self.grid.is_whole and not any(calculated)
+        return self.grid.is_certain
 
     def mutants(self) -> Iterator[tuple[Mutant, Policy | None]]:
         """Yield each mutant with its policy; ``None`` when that is refused, or the same."""
-        day = to_date(int(self.views[0].timing.now.day[0]))
-        for mutant in mutants_of(self.policy, day):
+        timing = self.views[0].timing
+        day, held = (to_date(int(one.day[0])) for one in (timing.now, timing.held))
+        for mutant in mutants_of(self.policy, day, held):
             try:
                 changed = load_policy(mutant.table, scorers=self.policy.scorers)
             except PolicyError:
@@ -79,18 +70,19 @@ class Trial:
         return any(
             not passes(changed, group)
             for group in self.groups
-            if group.orders is not None or not mutant.of_facts
+            if group.orders is not None or not mutant.of_facts or changed.facts == self.policy.facts
         )
 
     def tells(self, changed: Policy) -> bool:
         """Tell whether any customer is decided otherwise, beside the changed edges too."""
-        if any(mask.any() for mask in self.telling(changed)):
-            return True
-        if changed.facts != self.policy.facts or changed.attributes != self.policy.attributes:
-            return False
-        grid = grid_of(changed, self.cases)
-        other = Trial(self.policy, self.cases, (), grid, tuple(grid.views(self.policy)))
-        return any(mask.any() for mask in other.telling(changed))
+        return any(mask.any() for trial in self.beside(changed) for mask in trial.telling(changed))
+
+    def beside(self, changed: Policy) -> Iterator[Trial]:
+        """Yield the trial itself, and one with customers beside the changed edges."""
+        yield self
+        if changed.facts == self.policy.facts and changed.attributes == self.policy.attributes:
+            grid = grid_of(changed, self.cases)
+            yield Trial(self.policy, self.cases, (), grid, tuple(grid.views(self.policy)))
 
     def telling(self, changed: Policy) -> Iterator[Mask]:
         """Yield, for each moment of the grid, the customers who are decided otherwise."""
