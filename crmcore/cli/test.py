@@ -142,7 +142,7 @@ def _show_coverage(console: Console, coverage: Coverage) -> None:
         count = number_of(coverage.impossible, "more")
         console.print(f"{count.removesuffix('s')} that no customer can reach", soft_wrap=True)
     if not coverage.is_whole:
-        text = "What nobody can reach cannot be told for certain here, so everything counts."
+        text = "Not certain what nobody can reach: some of these may be out of reach."
         console.print(text, soft_wrap=True)
     if coverage.uncovered:
         heading(console, "Not reached")

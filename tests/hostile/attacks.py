@@ -285,12 +285,12 @@ POLICIES: dict[str, Make] = {
     "rows of sums of an unknown name": lambda: rows(
         ["+".join(["x"] * 49) + f">{i}" for i in range(900)]
     ),
-    "rows of sums": lambda: rows(["+".join(["sale_count"] * 14) + f">{i}" for i in range(615)]),
+    "rows of sums": lambda: rows(["+".join(["sale_count"] * 14) + f">{i}" for i in range(430)]),
     "rows of cases in cases": lambda: rows(
         ["case(a:" * 45 + "1" + ")" * 45 + f">{i}" for i in range(200)]
     ),
     "rows of cases in cases, as many as may be": lambda: rows(
-        ["case(blocked:" * 45 + "1" + ")" * 45 + f">{i}" for i in range(77)]
+        ["case(blocked:" * 45 + "1" + ")" * 45 + f">{i}" for i in range(58)]
     ),
     "rows of cases in conditions": lambda: rows(
         ["case(" * 45 + "blocked:1" + "==1:1)" * 45 + f">{i}" for i in range(160)]

@@ -314,7 +314,7 @@ def test_a_condition_is_asked_for_where_a_number_stands() -> None:
 # Limits
 
 COUNT = HEAD + "facts.n = { of = 'sale', take = 'count' }\n"
-LONG = "+".join("n" * 8)
+LONG = "+".join("n" * 6)
 
 
 def test_all_conditions_together_have_a_limit() -> None:
@@ -324,7 +324,7 @@ def test_all_conditions_together_have_a_limit() -> None:
     rows = ", ".join(f"['{LONG} + 1 + 2 > {at}', 'x']" for at in range(1_000))
     (beyond,) = refused(COUNT + f"class.first = [{rows}]\nfcats.x = 1")
     assert beyond.code == "too_large"
-    assert beyond.path.startswith("class.first.8")
+    assert beyond.path.startswith("class.first.7")
 
 
 def test_a_condition_that_stands_often_is_counted_once() -> None:

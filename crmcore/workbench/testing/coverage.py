@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Final, get_args
 
 from crmcore.errors import DataError
 from crmcore.policy import Policy
@@ -16,6 +16,9 @@ from crmcore.workbench.testing.points import AllEnds, Key, Part, reach_of, union
 from crmcore.workbench.testing.views import View, view_of
 
 __all__ = ["Coverage", "Point", "coverage_of", "measured", "percentage", "views_of_cases"]
+
+
+_TABLES: Final = ("class.", "segment.", "stage.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Coverage:
         How many points no customer can reach; they do not count.
     is_whole
         Whether it is certain what nobody can reach: every combination of values was tried, and
-        no test calculates. Else everything counts.
+        no test calculates. Else everything of its lists counts, or everything.
 
     Examples
     --------
@@ -108,9 +111,14 @@ def coverage_of(policy: Policy, cases: Sequence[Case]) -> Coverage:
     points = [
         Point(key.part, key.path, key.text, covered.get(key, False))
         for key, can in possible.items()
-        if can or covered.get(key, False) or not grid.is_certain
+        if can or covered.get(key, False) or not _is_sure(grid, key)
     ]
     return Coverage(tuple(points), len(possible) - len(points), grid.is_certain)
+
+
+def _is_sure(grid: Grid, key: Key) -> bool:
+    """Tell whether nobody reaches what none of the grid does; only tables calculate."""
+    return grid.is_certain or (grid.is_whole and not key.path.startswith(_TABLES))
 
 
 def measured(
