@@ -89,7 +89,7 @@ def nearest_flips(
         outcome = decide(policy, pretended, len(trials), timing, last_evaluated_us)
     except DataError:  # a table refuses somebody who is only pretended
         return {}
-    seen = {trial.fact: columns[trial.fact][0] for trial in trials}
+    seen = {fact: columns[fact][0] for fact in {trial.fact for trial in trials}}
     guarded = _guarded_facts(policy)
     found: dict[str, tuple[Flip, ...]] = {}
     for step in policy.steps:
@@ -107,7 +107,9 @@ def nearest_flips(
 def _guarded_facts(policy: Policy) -> dict[str, frozenset[str]]:
     """Return, for each decision, what it reads together with something personal."""
     read: dict[str, frozenset[str]] = {}
-    guarded: dict[str, frozenset[str]] = {}
+    guarded: dict[str, frozenset[str]] = {step.name: frozenset() for step in policy.steps}
+    if not any(type_.personal for type_ in policy.fields.values()):
+        return guarded  # as in most policies
     for step in policy.steps:  # each after what it needs
         read[step.name] = frozenset(step.needs).union(*(read.get(one, ()) for one in step.needs))
         joined = ({name}.union(read.get(name, ())) for name in _guarded_in(step, policy))
