@@ -32,6 +32,7 @@ from crmcore.conditions import (
     BoundSum,
     BoundTerms,
     BoundValue,
+    fields_of,
     parts_of,
 )
 
@@ -68,36 +69,7 @@ class Cuts:
 
 def names_of(bound: Bound) -> frozenset[str]:
     """Return the names that a condition reads."""
-    return frozenset(_names(bound))
-
-
-def _names(bound: Bound) -> Iterator[str]:
-    match bound:
-        case BoundCompare():
-            yield bound.name
-        case BoundIn() | BoundKnown():
-            yield from _names_of_value(bound.item)
-        case BoundPair():
-            yield from _names_of_value(bound.left)
-            yield from _names_of_value(bound.right)
-        case BoundBetween():
-            yield from _names(bound.low)
-            yield from _names(bound.high)
-        case BoundTerms():
-            for term in bound.terms:
-                yield from _names(term)
-        case BoundNot():
-            yield from _names(bound.term)
-
-
-def _names_of_value(value: BoundValue) -> Iterator[str]:
-    if isinstance(value, BoundField):
-        yield value.name
-    if isinstance(value, BoundCase):
-        for condition, _ in value.rows:
-            yield from _names(condition)
-    for part in parts_of(value):
-        yield from _names_of_value(part)
+    return frozenset(fields_of(bound))
 
 
 def tests_of(bound: Bound) -> Iterator[Bound]:
