@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from crmcore.conditions import Condition, ConditionSyntaxError, parse, to_text, tree
+from crmcore.conditions import Condition, ConditionSyntaxError, parse, to_text
+from crmcore.conditions.language import tree
 from crmcore.conditions.language.tree import Operand
 
 CONDITIONS: TypeAdapter[Condition] = TypeAdapter(Condition)
