@@ -71,6 +71,8 @@ def tried(spaces: Sequence[Space]) -> tuple[Axis, ...]:
             for name, found in list(_turning(space, atom, values)):
                 if name in values:
                     _add(values, axes[name], found)
+    for space in spaces:
+        _before_windows(space.relations, axes, values)
     _make_room(spaces[0].relations, axes, values)
     return tuple(axes[name].only(found) for name, found in values.items())
 
@@ -122,6 +124,26 @@ def _add(values: _Tried, axis: Axis, more: Iterable[Raw | Fraction]) -> None:
                 values[axis.name][whole] = None
         elif not axis.type.categories:
             values[axis.name][float(one) if kind == "float" else one] = None
+
+
+def _before_windows(relations: Relations, axes: Mapping[str, Axis], values: _Tried) -> None:
+    """Add times just before a window and at its start, where something is read of that window.
+
+    Only with a time before it can there be nothing in the window and something all the same.
+    """
+    facts = {name: relations.facts[name] for name in values if name in relations.facts}
+    starts = {
+        relations.windows[fact.window][0]
+        for fact in facts.values()
+        if fact.window is not None and fact.window in relations.windows
+    }
+    for name, fact in facts.items():
+        if fact.take in TIMES and fact.window is None:
+            kind = axes[name].type.kind
+            near = (at for start in sorted(starts) for at in (start - 1, start))
+            _add(
+                values, axes[name], [Fraction(relations.clock.value(fact, kind, at)) for at in near]
+            )
 
 
 def _make_room(relations: Relations, axes: Mapping[str, Axis], values: _Tried) -> None:

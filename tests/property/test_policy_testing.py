@@ -138,8 +138,7 @@ FACTS: dict[str, dict[str, str]] = {
 }
 MONEY = ("mean", "most", "least", "net")
 DAYS = ("first_on", "last_on")
-# Not "since": of a sale before the window, known while nothing is in it, no value is tried yet.
-SOMETIMES_MISSING = ("mean", "most", "least", *DAYS)
+SOMETIMES_MISSING = ("mean", "most", "least", "since", *DAYS)
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
