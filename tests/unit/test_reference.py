@@ -1215,12 +1215,10 @@ PUBLISHED = [  # segment, R, F, M, customers, orders, revenue (R package rfm)
     ("About To Sleep", (2, 3), (1, 3), (1, 4), 102, 283, 23449),
     ("Lost", (1, 1), (1, 5), (1, 5), 148, 393, 35324),
 ]
-ORDERS_FILE = Path(__file__).parents[3] / "shared" / "data" / "rfm_data_orders.csv"
 
 
-@pytest.mark.skipif(not ORDERS_FILE.exists(), reason="the data file is not here")
-def test_published_segments():
-    with ORDERS_FILE.open(newline="") as file:
+def test_published_segments(shared: Path):
+    with (shared / "data" / "rfm_data_orders.csv").open(newline="") as file:
         rows = [
             {
                 "customer_id": row["customer_id"],

@@ -178,6 +178,7 @@ class _Parser(Cursor):
             (True, False): "high",
             (True, True): "neither",
         }[above, below]
+        # The words of the table are those that there are.
         return tree.Between(item=item, low=low, high=high, edges=edges)  # type: ignore[arg-type]
 
     def _edge_word(self, word: str, wrong: str) -> bool:

@@ -273,6 +273,7 @@ def _crossed(low: BoundCompare | BoundPair, high: BoundCompare | BoundPair, edge
     ends = _end(low), _end(high)
     if ends[0] is None or ends[1] is None:
         return False
+    # Both ends are literals of one type by now.
     return ends[0] > ends[1] or (ends[0] == ends[1] and edges != "both")  # type: ignore[operator]
 
 

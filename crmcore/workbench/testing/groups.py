@@ -158,6 +158,7 @@ def _customer(policy: Policy, at: int, case: Case) -> Customer:
         customer_id=at,
         registered_on=registered_on,  # type: ignore[arg-type]  # as the field's type says
         blocked=bool(blocked),
+        # Which names there are is data: the attributes of the policy.
         attributes={n: v for n, v in values.items() if not n.startswith("tag:")},  # type: ignore[misc]
         tags=frozenset(tag.removeprefix("tag:") for tag in tags),
     )
