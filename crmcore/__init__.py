@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     )
     from crmcore.facts import FactTable
     from crmcore.findings import Finding
+    from crmcore.kernels.selection import show_config
+    from crmcore.kernels.threads import threads
     from crmcore.money import Rates
     from crmcore.policy import Policy, load_policy
     from crmcore.records.customers import CustomerTable
@@ -43,6 +45,12 @@ if TYPE_CHECKING:
     from crmcore.records.raw import Coded
     from crmcore.records.source import Source, load_source
     from crmcore.scoring import Scorer
+    from crmcore.streaming import (
+        StreamedEvaluation,
+        StreamPlan,
+        evaluate_batches,
+        stream_plan,
+    )
     from crmcore.wording import Catalogue, load_catalogue
     from crmcore.workbench.checking import CheckReport, PolicyFinding, check
     from crmcore.workbench.diffing import PolicyDiff, diff
@@ -81,6 +89,8 @@ _HOME = {
     "Scorer": "crmcore.scoring",
     "Source": "crmcore.records.source",
     "SourceError": "crmcore.errors",
+    "StreamPlan": "crmcore.streaming",
+    "StreamedEvaluation": "crmcore.streaming",
     "TestFileError": "crmcore.workbench.testing",
     "TestReport": "crmcore.workbench.testing",
     "Truth": "crmcore.conditions",
@@ -89,6 +99,7 @@ _HOME = {
     "compile_condition": "crmcore.conditions",
     "diff": "crmcore.workbench.diffing",
     "evaluate": "crmcore.evaluation",
+    "evaluate_batches": "crmcore.streaming",
     "evaluate_customer": "crmcore.evaluation",
     "evaluate_facts": "crmcore.evaluation",
     "explain_change": "crmcore.evaluation",
@@ -100,6 +111,9 @@ _HOME = {
     "load_source": "crmcore.records.source",
     "presets": "crmcore.presets",
     "run_tests": "crmcore.workbench.testing",
+    "show_config": "crmcore.kernels.selection",
+    "stream_plan": "crmcore.streaming",
+    "threads": "crmcore.kernels.threads",
 }
 
 __all__ = [
@@ -132,6 +146,8 @@ __all__ = [
     "Scorer",
     "Source",
     "SourceError",
+    "StreamPlan",
+    "StreamedEvaluation",
     "TestFileError",
     "TestReport",
     "Truth",
@@ -140,6 +156,7 @@ __all__ = [
     "compile_condition",
     "diff",
     "evaluate",
+    "evaluate_batches",
     "evaluate_customer",
     "evaluate_facts",
     "explain_change",
@@ -151,6 +168,9 @@ __all__ = [
     "load_source",
     "presets",
     "run_tests",
+    "show_config",
+    "stream_plan",
+    "threads",
 ]
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Column", "Ints", "Kind", "Mask", "Value"]
+__all__ = ["Codes", "Column", "Ints", "Kind", "Mask", "Value", "label_dtype", "points_dtype"]
 
 Kind: TypeAlias = Literal[
     "bool", "int", "money", "ratio", "float", "date", "instant", "label", "text"
@@ -24,6 +24,7 @@ Kind: TypeAlias = Literal[
 Value: TypeAlias = bool | int | float | Decimal | Fraction | date | datetime | str | None
 Mask: TypeAlias = NDArray[np.bool_]
 Ints: TypeAlias = NDArray[np.int64]
+Codes: TypeAlias = NDArray[np.int32 | np.int64]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -42,7 +43,8 @@ class Column:
         1970-01-01); ``instant`` (UTC microseconds); ``label`` (codes into `categories`);
         ``text`` (Python strings).
     values
-        One value a row. What stands in a row that is not known has no meaning.
+        One value a row. What stands in a row that is not known has no meaning. Numbers are int64
+        or float64, but for points and codes of few labels, which may have fewer bits.
     known
         True where the value is known; ``None`` when all are.
     divisor
@@ -110,6 +112,19 @@ class Column:
     def is_known(self) -> Mask:
         """Return the mask of known rows, made when all are known."""
         return np.ones(len(self), np.bool_) if self.known is None else self.known
+
+
+def points_dtype(low: int, high: int) -> type[np.int32] | type[np.int64]:
+    """Return the type for points in this range.
+
+    Those of 16 bits stand in 32, so that products with other such numbers fit too.
+    """
+    return np.int32 if -(2**15) <= low <= high < 2**15 else np.int64
+
+
+def label_dtype(labels: int) -> type[np.uint8] | type[np.int64]:
+    """Return the type for codes of so many labels."""
+    return np.uint8 if labels <= 2**8 else np.int64
 
 
 def _decimal(minor: int, exponent: int) -> Decimal:

@@ -315,18 +315,21 @@ class MissingExtraError(CrmcoreError, ImportError):
     --------
     >>> print(MissingExtraError("pyarrow", extra="frames"))
     this needs the package 'pyarrow': pip install 'crmcore[frames]'
+    >>> print(MissingExtraError("polars"))  # belongs to no extra
+    this needs the package 'polars': pip install 'polars'
     """
 
-    def __init__(self, package: str, *, extra: str) -> None:
+    def __init__(self, package: str, *, extra: str | None = None) -> None:
         self.package = package
         self.extra = extra
-        super().__init__(f"this needs the package {package!r}: pip install 'crmcore[{extra}]'")
+        what = package if extra is None else f"crmcore[{extra}]"
+        super().__init__(f"this needs the package {package!r}: pip install {what!r}")
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_missing_extra, (self.package, self.extra))
 
 
-def _missing_extra(package: str, extra: str) -> MissingExtraError:
+def _missing_extra(package: str, extra: str | None) -> MissingExtraError:
     return MissingExtraError(package, extra=extra)
 
 

@@ -1,204 +1,37 @@
-"""Files and frames: in as raw columns, out as tables.
+"""Results as frames and files.
 
 Needs the extra ``crmcore[frames]``; pyarrow and the frame libraries are imported when used.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
 import json
-import re
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping
 from datetime import date
 from decimal import Context, Decimal
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crmcore.columns import Column, Mask
 from crmcore.errors import DataError, MissingExtraError
-from crmcore.records.arrow import ArrowColumns, arrow_table, raw_columns
+from crmcore.records.frames import FrameKind, arrow_table, needs_arrow
 from crmcore.records.ids import Ids
+from crmcore.texts import Texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FrameKind", "raw_columns", "read_file", "to_frame", "write_file"]
+__all__ = ["to_frame", "write_file"]
 
-FrameKind: TypeAlias = Literal["pyarrow", "polars", "pandas"]
-Progress: TypeAlias = Callable[[int, int], None]
-
-_BLOCK_BYTES = 1 << 22
-_BATCH_ROWS = 1 << 17
-# What may stand between the fields of a .csv file; the first that the header has counts.
-_SEPARATORS = ",;\t|"
-_BAD_ROW = re.compile(r"CSV parse error:(?: Row #(\d+):)? Expected \d+ columns")
 # An exact ratio that is no money gets so many digits.
 _RATIO_DIGITS = 6
 _MONEY_PRECISION = 19
 _WIDE = Context(prec=60)
-
-
-# Files in
-
-
-def read_file(path: str | Path, progress: Progress | None = None) -> ArrowColumns:
-    """Return the columns of a file.
-
-    Parameters
-    ----------
-    path
-        ``.csv`` or ``.tsv``, also with ``.gz``; ``.parquet``; ``.arrow`` or ``.feather``. Text
-        is UTF-8, and its first line names the columns. Where that line of a ``.csv`` file has no
-        comma between names, but semicolons, tabs or ``|`` (the first of these that it has), that
-        sign separates the fields.
-    progress
-        Called now and then with the bytes done and the bytes there are.
-
-    Returns
-    -------
-    ArrowColumns
-        From text files nothing is guessed: a column is read as text, so that amounts stay exact
-        and ``"007"`` stays what it is. Only a column that holds nothing but whole numbers of up
-        to 18 digits, without leading zeros, is read as whole numbers. Empty fields are missing.
-
-    Raises
-    ------
-    DataError
-        The file cannot be read, its type is unknown, a row has too many or too few fields, or
-        two columns have one name.
-    MissingExtraError
-        pyarrow is not installed.
-    """
-    path, arrow, shown = Path(path), _pyarrow(), progress or _silent
-    name = path.name.lower().removesuffix(".gz")
-    try:
-        if name.endswith((".csv", ".tsv")):
-            table = _read_text(path, "\t" if name.endswith(".tsv") else _SEPARATORS, shown)
-        elif path.suffix.lower() == ".parquet":
-            table = _read_parquet(path, shown)
-        elif path.suffix.lower() in {".arrow", ".feather"}:
-            table = _read_arrow(path, shown)
-        else:
-            known = ".csv, .tsv (also .gz), .parquet, .arrow or .feather"
-            raise DataError(f"unknown type of file {path.suffix!r}; give {known}")
-    except UnicodeDecodeError:
-        raise DataError("the file is not UTF-8 text; save it as UTF-8") from None
-    except (OSError, EOFError, csv.Error, arrow.ArrowException) as error:
-        # The message of the error itself would repeat what stands in the file.
-        raise DataError(f"the file cannot be read ({type(error).__name__})") from None
-    return raw_columns(table, text_numbers=name.endswith((".csv", ".tsv")))
-
-
-def _silent(done: int, total: int) -> None:
-    """Show no progress."""
-
-
-def _pyarrow() -> ModuleType:
-    try:
-        return import_module("pyarrow")
-    except ImportError:
-        raise MissingExtraError("pyarrow", extra="frames") from None
-
-
-def _read_text(path: Path, separators: str, progress: Progress) -> pa.Table:
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
-    names, delimiter = _header(path, separators)
-    total = path.stat().st_size
-    text = pa.dictionary(pa.int32(), pa.string())
-    options = (
-        arrow_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
-        # Without a handler of bad rows: Arrow would call it, or let go of it, in a thread of its
-        # own, which aborts the process when that happens while Python ends.
-        arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(names, text), null_values=[""], strings_can_be_null=True
-        ),
-    )
-    try:
-        with ExitStack() as opened:
-            raw = opened.enter_context(pa.OSFile(str(path)))
-            stream = raw
-            if path.suffix.lower() == ".gz":
-                stream = opened.enter_context(pa.CompressedInputStream(raw, "gzip"))
-            reader = opened.enter_context(arrow_csv.open_csv(stream, *options))
-            return _table(reader, lambda: progress(raw.tell(), total))
-    except pa.ArrowInvalid as error:
-        if "invalid UTF8" in str(error):
-            raise DataError("the file is not UTF-8 text; save it as UTF-8") from None
-        found = _BAD_ROW.search(str(error))
-        if found is None:
-            raise
-        positions = [] if found[1] is None else [max(int(found[1]) - 2, 0)]
-        message = "a row has more or fewer fields than the first line"
-        raise DataError(message, count=1, positions=positions) from None
-
-
-def _table(reader: pa.RecordBatchReader, after: Callable[[], None]) -> pa.Table:
-    """Read all batches, and tell after each."""
-    import pyarrow as pa
-
-    batches = []
-    for batch in reader:
-        batches.append(batch)
-        after()
-    return pa.Table.from_batches(batches, reader.schema)
-
-
-def _header(path: Path, separators: str) -> tuple[list[str], str]:
-    """Return the names in the first line, and what separates them."""
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as lines:
-        found = []
-        for separator in separators:
-            lines.seek(0)
-            found.append((next(csv.reader(lines, delimiter=separator), []), separator))
-    if not found[0][0]:
-        raise DataError("the file is empty: its first line must name the columns")
-    return next((one for one in found if len(one[0]) > 1), found[0])
-
-
-def _read_parquet(path: Path, progress: Progress) -> pa.Table:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    total = path.stat().st_size
-    fields = parquet.read_schema(path)
-    texts = [one.name for one in fields if one.type in (pa.string(), pa.large_string())]
-    with parquet.ParquetFile(path, read_dictionary=texts) as file:
-        rows, seen, batches = max(file.metadata.num_rows, 1), 0, []
-        for batch in file.iter_batches(_BATCH_ROWS):
-            batches.append(batch)
-            seen += batch.num_rows
-            progress(total * seen // rows, total)
-        return pa.Table.from_batches(batches, batches[0].schema if batches else fields)
-
-
-def _read_arrow(path: Path, progress: Progress) -> pa.Table:
-    """Read either of Arrow's two formats: a file starts with ARROW1, a stream does not."""
-    import pyarrow as pa
-
-    total = path.stat().st_size
-    with path.open("rb") as head:
-        is_file = head.read(6) == b"ARROW1"
-    with pa.OSFile(str(path)) as stream:
-        if not is_file:
-            with pa.ipc.open_stream(stream) as reader:
-                return _table(reader, lambda: progress(stream.tell(), total))
-        with pa.ipc.open_file(stream) as file:
-            count, batches = file.num_record_batches, []
-            for at in range(count):
-                batches.append(file.get_batch(at))
-                progress(total * (at + 1) // count, total)
-            return pa.Table.from_batches(batches, file.schema)
 
 
 # Tables out
@@ -219,8 +52,9 @@ def to_frame(columns: Mapping[str, Column], ids: Ids, kind: str = "pyarrow") -> 
     ids
         The customers' ids, in row order.
     kind
-        ``pyarrow``, ``polars`` or ``pandas`` (with Arrow types, so that nothing turns into
-        floats).
+        ``pyarrow``; ``polars`` or ``polars.LazyFrame``; ``pandas`` (with Arrow types, so that
+        nothing turns into floats or objects); ``duckdb``, a relation on its default connection;
+        or ``narwhals.`` and one of these, such as ``narwhals.polars``.
 
     Raises
     ------
@@ -232,36 +66,60 @@ def to_frame(columns: Mapping[str, Column], ids: Ids, kind: str = "pyarrow") -> 
     Examples
     --------
     >>> columns = {"spend": Column("money", np.array([150000]), exponent=2)}
-    >>> to_frame(columns, np.array([7])).to_pylist()
+    >>> to_frame(columns, Ids.of([7])).to_pylist()
     [{'customer_id': 7, 'spend': Decimal('1500.00')}]
     """
-    arrow = _pyarrow()
-    if kind not in get_args(FrameKind):
-        raise DataError(f"unknown kind of frame {kind!r}; give {', '.join(get_args(FrameKind))}")
+    arrow, inner = needs_arrow(), kind.removeprefix("narwhals.")
+    if inner not in get_args(FrameKind):
+        kinds = ", ".join(get_args(FrameKind))
+        message = f"unknown kind of frame {kind!r}; give {kinds}, or one of them after 'narwhals.'"
+        raise DataError(message)
     arrays = {**_ids(ids), **{name: _array(column) for name, column in columns.items()}}
-    table = arrow.table(arrays)
-    if kind == "pyarrow":
-        return table
+    frame = _of_kind(inner, arrow.table(arrays))
+    return frame if inner == kind else _library("narwhals").from_native(frame)
+
+
+def _of_kind(kind: str, table: pa.Table) -> object:
+    match kind:
+        case "polars":
+            return _library("polars").from_arrow(table)
+        case "polars.LazyFrame":
+            return _library("polars").from_arrow(table).lazy()
+        case "pandas":
+            return table.to_pandas(types_mapper=_library("pandas").ArrowDtype)
+        case "duckdb":
+            return _library("duckdb").from_arrow(table)
+    return table
+
+
+def _library(name: str) -> ModuleType:
     try:
-        library = import_module(kind)
+        return import_module(name)
     except ImportError:
-        raise MissingExtraError(kind, extra="frames") from None
-    if kind == "polars":
-        return library.from_arrow(table)
-    return table.to_pandas(types_mapper=library.ArrowDtype)
+        raise MissingExtraError(name) from None
 
 
 def _ids(ids: Ids) -> dict[str, pa.Array]:
     import pyarrow as pa
 
-    if ids.dtype != np.object_:
-        return {"customer_id": pa.array(ids)}
-    items = ids.tolist()
-    found = {"customer_id": pa.array(list(map(str, items)), pa.string())}
-    if len(set(map(type, items))) > 1:
-        kinds = [type(item).__name__.lower() for item in items]
-        found["customer_id_kind"] = pa.array(kinds).dictionary_encode()
+    kinds = ids.kinds
+    if kinds.keys() <= {"int"}:
+        return {"customer_id": pa.array(ids.numbers)}
+    found = {"customer_id": _text(ids.as_texts())}
+    if len(kinds) > 1:
+        codes = np.repeat(np.arange(len(kinds), dtype=np.int32), list(kinds.values()))
+        found["customer_id_kind"] = pa.DictionaryArray.from_arrays(codes, list(kinds))
     return found
+
+
+def _text(texts: Texts) -> pa.Array:
+    """Return text as an Arrow array, its bytes shared."""
+    import pyarrow as pa
+
+    wide = int(texts.offsets[-1]) >= 2**31
+    offsets = texts.offsets.astype(np.int64 if wide else np.int32, copy=False)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(texts.data)]
+    return pa.Array.from_buffers(pa.large_string() if wide else pa.string(), len(texts), buffers)
 
 
 def _array(column: Column) -> pa.Array:
@@ -284,6 +142,8 @@ def _array(column: Column) -> pa.Array:
             return pa.DictionaryArray.from_arrays(codes, pa.array(column.categories, pa.string()))
         case "text":
             return pa.array(values.tolist(), pa.string(), mask=unknown)
+        case "int":
+            return pa.array(values.astype(np.int64, copy=False), mask=unknown)
         case _:
             return pa.array(values, mask=unknown)
 

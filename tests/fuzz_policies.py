@@ -37,6 +37,7 @@ from crmcore.errors import DataError, PolicyError
 from crmcore.facts.table import FactTable
 from crmcore.policy import Policy, load_policy, presets
 from crmcore.policy.printing import to_toml
+from crmcore.records.ids import Ids
 
 ROWS = 9
 BATCH = 500
@@ -395,7 +396,7 @@ def facts_for(policy: Policy, rng: random.Random) -> FactTable:
     """Return customers whose facts are anything that their types allow."""
     names = (*policy.facts, *policy.attributes)
     columns = {name: column_of(policy.fields[name], rng) for name in names}
-    return FactTable(np.arange(ROWS, dtype=np.int64), columns)
+    return FactTable(Ids(np.arange(ROWS)), columns)
 
 
 def column_of(type_: FieldType, rng: random.Random) -> Column:

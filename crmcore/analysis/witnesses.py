@@ -27,6 +27,7 @@ from crmcore.errors import DataError
 from crmcore.evaluation import Evaluation, evaluate_facts
 from crmcore.facts import Fact, FactTable
 from crmcore.policy import Policy
+from crmcore.records.ids import Ids
 from crmcore.wording import plain
 
 __all__ = [
@@ -191,7 +192,7 @@ def fact_table(policy: Policy, customers: Sequence[Customer]) -> FactTable:
         name: column_of(policy.fields[name], [customer[name] for customer in customers])
         for name in (*policy.facts, *policy.attributes)
     }
-    return FactTable(np.arange(len(customers)), columns)
+    return FactTable(Ids(np.arange(len(customers))), columns)
 
 
 def column_of(type_: FieldType, values: Sequence[Value]) -> Column:
@@ -223,7 +224,7 @@ def _evaluated(
         name: space.axes[name].column([row[name] for row in rows])
         for name in (*policy.facts, *policy.attributes)
     }
-    table = FactTable(np.arange(len(rows)), columns)
+    table = FactTable(Ids(np.arange(len(rows))), columns)
     scene = space.scene
     last = scene.last_evaluated_at
     return evaluate_facts(policy, table, as_of=scene.as_of, last_evaluated_at=last)

@@ -12,18 +12,15 @@ from typing import Final, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from crmcore import kernels
 from crmcore.calendars import Moments, Span, Zone, shift_days, to_date
-from crmcore.columns import Column, Ints, Kind, Mask, Value
+from crmcore.columns import Column, Ints, Kind, Mask, Value, label_dtype, points_dtype
 
 __all__ = ["Band", "BoundBands"]
 
-Places: TypeAlias = NDArray[np.integer]
 Edges: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
 
-_INT64_MAX: Final = 2**63 - 1
 _WIDE: Final = Context(prec=60)
-_FEW_ROWS: Final = 256
-_MANY_EDGES: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +102,24 @@ class BoundBands:
         zone
             The shop's zone.
         """
-        place = self._place(column, moments, zone)
-        if column.known is not None:
-            place[~column.known] = len(self.outcomes) - 1
-        values = np.array([outcome or 0 for outcome in self.outcomes], np.int64)[place]
-        return Column(
-            "label" if self.labels else "int", values, self._known(place), categories=self.labels
-        )
+        values, known = self._outcomes_of(column, moments, zone)
+        kind: Kind = "label" if self.labels else "int"
+        known = None if known is None or known.all() else known
+        return Column(kind, values, known, categories=self.labels)
+
+    def _outcomes_of(
+        self, column: Column, moments: Moments, zone: Zone
+    ) -> tuple[NDArray[np.integer], Mask | None]:
+        """Return the outcomes, and where there are any."""
+        entries, there = _entries(self.outcomes, len(self.labels))
+        if self.spans and len(moments) != 1:
+            place = self._places(column, moments, zone)
+            return entries[place], there[place]
+        edges = self._edges(moments, zone)
+        if there[:-1].all():  # so it is only where nothing is known that there may be none
+            found, _ = _banded(column, edges, self.scale, entries)
+            return found, None if there[-1] else column.known
+        return _banded(column, edges, self.scale, entries, there)
 
     def band_of(self, column: Column, row: int, moments: Moments, zone: Zone) -> Band | None:
         """Return where one row's value lies; ``None`` when it is missing."""
@@ -123,7 +131,10 @@ class BoundBands:
             moments = Moments(moments.at[row : row + 1], moments.day[row : row + 1])
         if only.kind == "instant":
             value = to_date(zone.local_days(cast(Ints, only.values))[0])
-        place = int(self._place(only, moments, zone)[0])
+        places, _ = _banded(
+            only, self._edges(moments, zone), self.scale, np.arange(len(self.outcomes))
+        )
+        place = int(places[0])
         edges = [None, *self.edge_values(moments), None]
         lower, upper = edges[place], edges[place + 1]
         outcome = self._outcome(self.outcomes[place])
@@ -142,61 +153,44 @@ class BoundBands:
     def _outcome(self, outcome: int | None) -> int | str | None:
         return self.labels[outcome] if self.labels and outcome is not None else outcome
 
-    def _known(self, place: Places) -> Mask | None:
-        lacking = [at for at, outcome in enumerate(self.outcomes) if outcome is None]
-        known = None
-        for at in lacking:
-            here = place != at
-            known = here if known is None else known & here
-        return None if known is None or known.all() else known
-
-    def _place(self, column: Column, moments: Moments, zone: Zone) -> Places:
-        """Return how many edges each value reaches; of a missing value anything."""
-        values = cast(Ints, column.values)
+    def _edges(self, moments: Moments, zone: Zone) -> Edges:
+        """Return the edges in the column's unit, as of the first moment."""
         if not self.spans:
-            return _reached(_floor(column, self) if self.kind == "ratio" else values, self.edges)
-        if len(moments) == 1:
-            day = int(moments.day[0])
-            if self.kind == "date":
-                return _reached(values, _edge_days(self.spans, day))
-            return _reached(values, _edge_instants(self.spans, day, zone))
-        place = np.zeros(len(values), np.uint8)
+            return self.edges
+        day = int(moments.day[0])
+        if self.kind == "date":
+            return _edge_days(self.spans, day)
+        return _edge_instants(self.spans, day, zone)
+
+    def _places(self, column: Column, moments: Moments, zone: Zone) -> Ints:
+        """Return each row's place among the outcomes, where each has a moment of its own."""
+        values = cast(Ints, column.values)
+        place = np.zeros(len(values), np.int64)
         for span in self.spans:
             days = shift_days(moments.day, span, -1)
             place += values >= (days if self.kind == "date" else zone.day_starts(days))
+        if column.known is not None:
+            place[~column.known] = len(self.outcomes) - 1
         return place
 
 
-def _reached(values: Ints, edges: Edges) -> Places:
-    if len(values) < _FEW_ROWS or len(edges) > _MANY_EDGES:
-        return edges.searchsorted(values, "right")
-    # A few passes over all rows take less time than a search in each row.
-    place = np.zeros(len(values), np.uint8)
-    for edge in edges:
-        place += values >= edge
-    return place
-
-
-def _floor(column: Column, bands: BoundBands) -> Ints:
-    """Return ratios, times the scale, rounded down: enough to compare with whole edges."""
+def _banded(
+    column: Column,
+    edges: Edges,
+    scale: int,
+    entries: NDArray[np.integer],
+    there: Mask | None = None,
+) -> tuple[NDArray[np.integer], Mask | None]:
     values = cast(Ints, column.values)
-    assert column.divisor is not None  # as every ratio has
-    # A divisor has no meaning where the ratio is missing.
-    divisor = column.divisor if column.known is None else np.maximum(column.divisor, 1)
-    whole: Ints = values // divisor
-    if bands.scale == 1:
-        return whole
-    scale, low, high = bands.scale, int(bands.edges[0]), int(bands.edges[-1])
-    if divisor.max(initial=0) > _INT64_MAX // scale:
-        exact = values.astype(object) * scale // divisor.astype(object)
-        whole = np.clip(exact, low - 1, high).astype(np.int64)
-        return whole
-    rest = values - whole * divisor
-    # What is far outside the edges is brought nearer, so that nothing overflows.
-    np.clip(whole, low // scale - 1, high // scale + 1, out=whole)
-    whole *= scale
-    whole += rest * scale // divisor
-    return whole
+    return kernels.banded(values, edges, entries, there, column.known, column.divisor, scale)
+
+
+@lru_cache(maxsize=1024)
+def _entries(outcomes: tuple[int | None, ...], labels: int) -> tuple[NDArray[np.integer], Mask]:
+    """Return outcomes as an array, and which of them there are."""
+    values = [outcome or 0 for outcome in outcomes]
+    dtype = label_dtype(labels) if labels else points_dtype(min(values), max(values))
+    return np.array(values, dtype), np.array([outcome is not None for outcome in outcomes])
 
 
 @lru_cache(maxsize=1024)

@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from crmcore import kernels
 from crmcore.columns import Ints, Mask
 
 __all__ = ["DAY_US", "FIRST_INSTANT", "LAST_DAY", "LAST_INSTANT", "Zone", "zone"]
@@ -42,7 +43,7 @@ _FIRST_PROBE, _LAST_PROBE = FIRST_INSTANT // _SECOND_US, (LAST_DAY - 1) * _DAY
 # Files that a system may keep among its zones, and which mean something else on each system.
 _NOT_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 
-_ONLY = np.zeros(1, np.intp)
+_NO_CUTS = np.empty(0, np.int64)
 
 _Blocks: TypeAlias = range | tuple[int, ...]
 _Segment: TypeAlias = tuple[int, int, int]
@@ -77,14 +78,13 @@ class Zone:
     def local_days(self, instants: Ints) -> Ints:
         """Return the local day of each instant; a later instant never has an earlier day."""
         if self._fixed is not None:
-            return _whole_days(instants + self._fixed)
+            offsets = np.array([self._fixed], np.int64)
+            return kernels.local_days(instants, _NO_CUTS, offsets, None, LAST_DAY)
         table = _table(self.name, _blocks(instants, 0))
-        # Where there is a single segment, looking it up a million times would be waste.
-        at = table.cuts.searchsorted(instants, "right") if len(table.cuts) else _ONLY
-        days = _whole_days(instants + table.offsets[at])
-        if table.goes_back:
-            np.maximum(days, table.floors[at], out=days)
-        return days
+        floors = table.floors if table.goes_back else None
+        # East of Greenwich the year 10000 begins before the last instant: those hours still
+        # belong to the last day that Python has.
+        return kernels.local_days(instants, table.cuts, table.offsets, floors, LAST_DAY)
 
     def day_ends(self, days: Ints) -> Ints:
         """Return the last instant of each local day: just before the next one starts.
@@ -141,17 +141,6 @@ class Zone:
         changing = wall_us >= table.change_begins[at]
         back = table.set_back[at]
         return wall_us - table.offsets[at], changing & back, changing & ~back
-
-
-def _whole_days(walls: Ints) -> Ints:
-    """Turn wall times into days, in the array given.
-
-    East of Greenwich the year 10000 begins before the last instant: those hours still belong to
-    the last day that Python has.
-    """
-    walls //= DAY_US
-    np.minimum(walls, LAST_DAY, out=walls)
-    return walls
 
 
 @lru_cache(maxsize=1024)

@@ -196,6 +196,10 @@ def _score(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--strict", action="store_true", help="refuse the data when any row has to be set aside"
     )
+    text = "read the orders in batches, as is done with files of 1 GB or more"
+    one.add_argument("--stream", action="store_true", help=text)
+    text = "only say how the orders would be read in batches, and why"
+    one.add_argument("--explain-plan", action="store_true", help=text)
 
 
 def _explain(one: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from crmcore.cli.terminal import console_on, print_lines
 from crmcore.errors import UnknownCustomerError
 from crmcore.evaluation import Change, Explanation, explain_change
 from crmcore.policy import Policy
-from crmcore.records.ids import Id, locate
+from crmcore.records.ids import Id
 
 __all__ = ["explain", "id_of"]
 
@@ -60,7 +60,7 @@ def id_of(text: str, inputs: Inputs) -> Id:
     if inputs.customers is not None:
         known.append(inputs.customers.ids)
     for reading in readings:
-        if any(locate(reading, ids) >= 0 for ids in known):
+        if any(ids.locate(reading) >= 0 for ids in known):
             return reading
     raise UnknownCustomerError
 

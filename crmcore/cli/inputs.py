@@ -16,7 +16,7 @@ from crmcore.cli.statuses import UsageError
 from crmcore.cli.terminal import progress, working
 from crmcore.errors import DataError, SourceError
 from crmcore.evaluation import Evaluation, evaluate
-from crmcore.frames import read_file
+from crmcore.files import read_file
 from crmcore.policy import Policy, load_policy
 from crmcore.records.customers import CustomerTable
 from crmcore.records.orders import OrderTable
@@ -25,11 +25,14 @@ from crmcore.records.source import Columns, Source, load_source
 from crmcore.suggestions import nearest
 
 __all__ = [
+    "Given",
     "Inputs",
     "about",
+    "file_named",
     "place_of",
     "policy_named",
     "read_columns",
+    "read_given",
     "read_inputs",
     "read_orders",
     "source_named",
@@ -37,12 +40,12 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Inputs:
-    """Everything that one call has to work on.
+class Given:
+    """What one call has to work on beside the orders.
 
     Parameters
     ----------
-    policy, source, orders, customers
+    policy, source, customers
         As loaded; `customers` is ``None`` when there is no file of them.
     arguments
         Those of the call.
@@ -50,15 +53,8 @@ class Inputs:
 
     policy: Policy
     source: Source
-    orders: OrderTable
     customers: CustomerTable | None
     arguments: argparse.Namespace
-
-    @property
-    def quarantined(self) -> int:
-        """Number of rows of both files that were set aside because something is wrong."""
-        customers = 0 if self.customers is None else self.customers.intake.quarantined
-        return self.orders.intake.quarantined + customers
 
     @property
     def known_at(self) -> datetime | None:
@@ -67,6 +63,13 @@ class Inputs:
         if moment is None or isinstance(moment, datetime):
             return moment
         return to_datetime(int(moments(moment, self.policy.zone).at[0]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs(Given):
+    """Everything that one call has to work on: also the orders, all in memory."""
+
+    orders: OrderTable
 
     def evaluate(self, as_of: date) -> Evaluation:
         """Return everybody's result as of one moment."""
@@ -110,9 +113,15 @@ def read_inputs(arguments: argparse.Namespace, policy: Policy | None = None) -> 
     PolicyError, SourceError, DataError
         What was refused, with the name of the file.
     """
+    given = read_given(arguments, policy)
+    orders = read_orders(arguments.orders, given.source)
+    return Inputs(given.policy, given.source, given.customers, arguments, orders)
+
+
+def read_given(arguments: argparse.Namespace, policy: Policy | None = None) -> Given:
+    """Read what the arguments name but for the orders; raises as `read_inputs`."""
     policy = policy or policy_named(arguments.policy)
     source = source_named(arguments, policy)
-    orders = read_orders(arguments.orders, source)
     customers = None
     if arguments.customers is not None:
         with about(arguments.customers):
@@ -120,7 +129,7 @@ def read_inputs(arguments: argparse.Namespace, policy: Policy | None = None) -> 
             customers = CustomerTable.from_raw(raw)
             for name, field in policy.attributes.items():
                 customers.column(name, field.kind)  # refused here, with the name of the file
-    return Inputs(policy, source, orders, customers, arguments)
+    return Given(policy, source, customers, arguments)
 
 
 def read_orders(file: str, source: Source) -> OrderTable:
@@ -160,13 +169,19 @@ def _mapped(source: Source, names: Mapping[str, str]) -> Source:
 
 def read_columns(name: str) -> Mapping[str, Raw]:
     """Return the columns of a file, showing how far it is read."""
+    path = file_named(name)
+    with progress(f"Reading {path.name}") as shown:
+        return read_file(path, shown)
+
+
+def file_named(name: str) -> Path:
+    """Return the path of a file that is there."""
     path = Path(name)
     if not path.exists():
         raise DataError("no such file")
     if path.is_dir():
         raise DataError("a folder, not a file")
-    with progress(f"Reading {path.name}") as shown:
-        return read_file(path, shown)
+    return path
 
 
 def _named_alike(raw: Mapping[str, Raw], source: Source) -> Mapping[str, Raw]:

@@ -146,8 +146,9 @@ def _values(name: str, raw: Raw) -> list[object]:
         first = np.flatnonzero(raw.invalid)[:5].tolist()
         raise DataError("values that cannot be used", column=name, count=count, positions=first)
     known = None if raw.missing is None else ~raw.missing
+    raw = raw.coded()
     if raw.categories is not None:
-        places = raw.values if known is None else np.where(known, raw.values, -1)
+        places = raw.values if known is None else np.where(known, raw.values.astype(np.int64), -1)
         items: list[object] = [*raw.categories.tolist(), None]
         return [items[place] for place in places.tolist()]
     kinds: Mapping[str, Kind] = {"decimal": "money", "time": "instant", "int": "int"}

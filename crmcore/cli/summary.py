@@ -101,7 +101,7 @@ def print_first_rows(console: Console, result: Evaluation) -> None:
     columns = [result.columns[name].take(first).to_list() for name in names]
     rows = [
         [_shortened(value) for value in row]
-        for row in zip(result.ids[:shown].tolist(), *columns, strict=True)
+        for row in zip(result.ids.take(np.arange(shown)), *columns, strict=True)
     ]
     heading(console, f"First {shown:,} of {number_of(len(result), 'customer')}")
     titles = ["customer id", *(name.replace("_", " ") for name in names)]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final, TextIO, TypeAlias
 
 from crmcore.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.progress import ProgressColumn
     from rich.table import Table
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "plain",
     "print_lines",
     "progress",
+    "steps",
     "table",
     "working",
 ]
@@ -138,11 +141,36 @@ def working(what: str) -> Iterator[None]:
 def progress(what: str) -> Iterator[Progress]:
     """Show on standard error how far a file is read, if that is a terminal."""
     console = console_on(sys.stderr)
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import DownloadColumn
 
-    parts = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with _shown(console, what, DownloadColumn()) as update:
+        yield lambda done, total: update(completed=done, total=total)
+
+
+@contextmanager
+def steps(what: str) -> Iterator[Callable[[int, int | None, str], None]]:
+    """Show on standard error how far each step of a longer work is, if that is a terminal."""
+    console = console_on(sys.stderr)
+    from rich.progress import TaskProgressColumn
+
+    with _shown(console, what, TaskProgressColumn()) as update:
+        yield lambda done, total, step: update(
+            completed=done, total=total, description=plain(f"{what}: {step}")
+        )
+
+
+@contextmanager
+def _shown(console: Console, what: str, figures: ProgressColumn) -> Iterator[Callable[..., None]]:
+    """Show a bar; return what changes it."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    # A file may be called as the markup of a terminal is written.
+    parts = (TextColumn("{task.description}", markup=False), BarColumn(), figures)
     with Progress(
-        *parts, console=console, transient=True, disable=not console.is_terminal
+        *parts,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
     ) as shown:
-        task = shown.add_task(plain(what))
-        yield lambda done, total: shown.update(task, completed=done, total=total)
+        yield partial(shown.update, shown.add_task(plain(what), total=None))

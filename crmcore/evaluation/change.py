@@ -312,7 +312,7 @@ class _Replay:
     def _answer(self, moment: Moment, ledger: Ledger, customers: CustomerTable | None) -> _State:
         """Do what `evaluate` does, for the one customer."""
         policy, timing = moment.policy, moment.timing
-        population = Population.of(ledger.now, customers)
+        population = Population.of(ledger.now.customer_ids, customers)
         columns = facts_of(policy, ledger, timing) | attributes_of(policy, customers, population)
         columns = decide(policy, columns, 1, timing, moment.last_evaluated_us)
         personal = {name for name, kind in policy.attributes.items() if kind.personal}

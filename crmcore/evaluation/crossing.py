@@ -211,6 +211,8 @@ def guarded_steps(policy: Policy) -> frozenset[str]:
     They look at how long ago a personal date is, or compare a personal value with another; or
     they rest on such a decision.
     """
+    if not any(type_.personal for type_ in policy.fields.values()):
+        return frozenset()  # as in most policies
     return _resting(policy, lambda step: _is_guarded(step, policy))
 
 

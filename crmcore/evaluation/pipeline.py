@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from crmcore.columns import Column, Ints
+from crmcore.conditions import FieldType
 from crmcore.errors import DataError
-from crmcore.facts import check_ranges, scatter, summarise
+from crmcore.facts import Fact, check_ranges, scatter, summarise
 from crmcore.policy import Policy
 from crmcore.records.customers import CustomerTable
-from crmcore.records.ids import Ids, find_ids, unite
+from crmcore.records.ids import Ids
 from crmcore.records.orders import UNLINKED, WITHDRAWN, OrderTable
 from crmcore.timing import Timing
 
 __all__ = ["Ledger", "Population", "attributes_of", "decide", "facts_of", "given_moments"]
 
-_ZERO_WITHOUT_ROWS = ("count", "sum", "distinct")
 _MAX_LISTED = 10
 
 
@@ -34,13 +34,11 @@ class Population:
     of_customers: Ints
 
     @classmethod
-    def of(cls, orders: OrderTable, customers: CustomerTable | None) -> Population:
-        """Return the population of both tables."""
+    def of(cls, ids: Ids, customers: CustomerTable | None) -> Population:
+        """Return the population of the customers of orders and of a customer table."""
         if customers is None:
-            every = np.arange(len(orders.customer_ids))
-            return cls(orders.customer_ids, every, np.empty(0, np.int64))
-        ids = unite(orders.customer_ids, customers.ids)
-        return cls(ids, find_ids(orders.customer_ids, ids), find_ids(customers.ids, ids))
+            return cls(ids, np.arange(len(ids)), np.empty(0, np.int64))
+        return cls(*ids.merge(customers.ids))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -63,14 +61,17 @@ class Ledger:
         if orders.known_us is None or now_us is None or held_us is None:
             return cls(orders, orders)
         now, held = orders.known_at(now_us), orders.known_at(held_us)
-        identified = now.customer[now.customer < len(now.customer_ids)]
-        present = np.unique(identified)
+        there = np.zeros(len(now.customer_ids) + 1, np.bool_)
+        there[now.customer] = True
+        present = np.flatnonzero(there[:-1])
         now = now.only_customers(present)
         return cls(now, now if held_us == now_us else held.only_customers(present))
 
 
-def facts_of(policy: Policy, ledger: Ledger, timing: Timing) -> dict[str, Column]:
-    """Return the policy's facts for the customers of the orders.
+def facts_of(
+    policy: Policy, ledger: Ledger, timing: Timing, population: Population | None = None
+) -> dict[str, Column]:
+    """Return the policy's facts for a population, or for the customers of the orders.
 
     Raises
     ------
@@ -78,21 +79,42 @@ def facts_of(policy: Policy, ledger: Ledger, timing: Timing) -> dict[str, Column
         When the currencies differ, when the policy refuses returns that name no order and there
         are some, or when a customer's amounts exceed 64 bits.
     """
-    _check_currency(policy, ledger.now)
-    if policy.returns == "refuse":
-        _refuse_unlinked(ledger.now, timing.now.at)
-        _refuse_unlinked(ledger.held, timing.held.at)
+    refuse(policy, ledger, timing)
+    place, size = None, None  # each has its own place already, as ids ascend
+    if population is not None and len(population.of_orders) < len(population):
+        place, size = population.of_orders, len(population)
     columns: dict[str, Column] = {}
-    for orders, windowed in ((ledger.now, False), (ledger.held, True)):
-        facts = {name: fact for name, fact in policy.facts.items() if bool(fact.window) is windowed}
+    for orders, facts in _facts_by_orders(policy, ledger):
         columns |= summarise(
             facts,
             orders,
             timing=timing,
             windows=policy.windows,
             sale_statuses=policy.sale_statuses,
+            place=place,
+            size=size,
         )
     return {name: columns[name] for name in policy.facts}
+
+
+def _facts_by_orders(
+    policy: Policy, ledger: Ledger
+) -> Iterator[tuple[OrderTable, Mapping[str, Fact]]]:
+    """Yield the orders to look at, with the facts to work out from them."""
+    if ledger.now is ledger.held:
+        yield ledger.now, policy.facts
+        return
+    for orders, windowed in ((ledger.now, False), (ledger.held, True)):
+        facts = {name: fact for name, fact in policy.facts.items() if bool(fact.window) is windowed}
+        yield orders, facts
+
+
+def refuse(policy: Policy, ledger: Ledger, timing: Timing) -> None:
+    """Raise `DataError` for orders that the policy cannot be asked about."""
+    _check_currency(policy, ledger.now)
+    if policy.returns == "refuse":
+        _refuse_unlinked(ledger.now, timing.now.at)
+        _refuse_unlinked(ledger.held, timing.held.at)
 
 
 def _check_currency(policy: Policy, orders: OrderTable) -> None:
@@ -126,7 +148,7 @@ def spread_facts(
     if len(place) == size:
         return dict(columns)
     return {
-        name: scatter(column, place, size, zero=policy.facts[name].take in _ZERO_WITHOUT_ROWS)
+        name: scatter(column, place, size, zero=not policy.fields[name].nullable)
         for name, column in columns.items()
     }
 
@@ -135,21 +157,29 @@ def attributes_of(
     policy: Policy, customers: CustomerTable | None, population: Population
 ) -> dict[str, Column]:
     """Return the attributes that the policy names; marks and blocks nobody stated are false."""
-    columns = {}
-    for name, field_type in policy.attributes.items():
-        given = None if customers is None else customers.column(name, field_type.kind)
-        if given is None:
-            dtype = np.object_ if field_type.kind == "text" else np.int64
-            nothing = np.zeros(len(population), dtype)
-            column = Column(field_type.kind, nothing, np.zeros(len(population), np.bool_))
-        else:
-            given = _as_listed(name, given, field_type.categories)
-            column = scatter(given, population.of_customers, len(population), zero=False)
-        if name == "blocked" or name.startswith("tag:"):
-            column = Column("bool", column.values.astype(np.bool_) & column.is_known())
-        columns[name] = column
+    columns = {
+        name: _attribute(name, field_type, customers, population)
+        for name, field_type in policy.attributes.items()
+    }
     check_ranges(columns, policy.attributes)
     return columns
+
+
+def _attribute(
+    name: str, field_type: FieldType, customers: CustomerTable | None, population: Population
+) -> Column:
+    size, is_mark = len(population), name == "blocked" or name.startswith("tag:")
+    given = None if customers is None else customers.column(name, field_type.kind)
+    if given is None:
+        values = np.zeros(size, np.object_ if field_type.kind == "text" else np.int64)
+        given = Column(field_type.kind, values, np.zeros(size, np.bool_))
+    if is_mark:
+        stated = given.values.astype(np.bool_, copy=False)
+        given = Column("bool", stated if given.known is None else stated & given.known)
+    given = _as_listed(name, given, field_type.categories)
+    if len(given) == size:  # as customers stand in one order everywhere
+        return given
+    return scatter(given, population.of_customers, size, zero=is_mark)
 
 
 def _as_listed(name: str, column: Column, labels: tuple[str, ...]) -> Column:

@@ -14,7 +14,7 @@ from crmcore.evaluation.pipeline import Ledger
 from crmcore.policy import Policy
 from crmcore.records.customers import CustomerTable
 from crmcore.records.identity import IdentityMap
-from crmcore.records.ids import Id, Ids, as_ids, find_ids, unite
+from crmcore.records.ids import Id, Ids
 from crmcore.records.orders import RETURN, UNLINKED, OrderTable
 from crmcore.records.reading import SINCE_EVER, STATUSES
 from crmcore.timing import Timing
@@ -98,30 +98,31 @@ class Books:
             customers = self.identity.apply_to_customers(
                 customers, as_of_us=merged.at_us, known_us=merged.known_us
             )
-        return _only(customers, as_ids([self.customer_id]))
+        return _only(customers, Ids.of([self.customer_id]))
 
     def _of_candidates(self, merged: Moment) -> OrderTable:
         """Return the orders of all ids that are this customer, still under their own ids."""
         orders, ids = self.orders, self._candidates(merged)
-        place = find_ids(orders.customer_ids, ids)
+        place = ids.find(orders.customer_ids)
         lookup = np.append(place, len(ids))
         rows = np.flatnonzero(np.append(place >= 0, False)[orders.customer])
         table = orders.take(rows)
         return replace(table, customer_ids=ids, customer=lookup[table.customer])
 
     def _candidates(self, merged: Moment) -> Ids:
-        own = as_ids([self.customer_id])
+        own = Ids.of([self.customer_id])
         if self.identity is None:
             return own
-        persons = self.identity.person_of(
+        everybody, _, person = self.identity.person_of(
             self.identity.ids, as_of_us=merged.at_us, known_us=merged.known_us
         )
-        return unite(own, self.identity.ids[find_ids(persons, own) >= 0])
+        mine = person == everybody.locate(self.customer_id)
+        return own.merge(self.identity.ids.take(mine))[0]
 
 
 def _only(customers: CustomerTable, ids: Ids) -> CustomerTable:
-    place = find_ids(ids, customers.ids)
-    return customers.take(place[place >= 0], ids[place >= 0])
+    place = customers.ids.find(ids)
+    return customers.take(place[place >= 0], ids.take(place >= 0))
 
 
 def without_news(ledger: Ledger, start_us: int, end_us: int) -> Iterator[Ledger]:
@@ -148,7 +149,8 @@ def _without_news(orders: OrderTable, start_us: int, end_us: int) -> Iterator[Or
 
 def _hidden(orders: OrderTable, rows: Mask, end_us: int) -> OrderTable:
     """Return the table with rows put beyond the end: so they stay, linked, but do not count."""
-    return replace(orders, placed_us=np.where(rows, end_us + 1, orders.placed_us))
+    placed = np.where(rows, end_us + 1, orders.placed_us)
+    return replace(orders, placed_us=placed, latest_us=max(orders.latest_us, end_us + 1))
 
 
 def _returns_of_earlier(orders: OrderTable, new: Mask) -> Mask:

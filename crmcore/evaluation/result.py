@@ -9,25 +9,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crmcore.calendars import Moments, instant_us, moments
+from crmcore.calendars import Moments, moments
 from crmcore.columns import Column, Ints, Value
-from crmcore.errors import DataError, UnknownCustomerError
+from crmcore.errors import UnknownCustomerError
+from crmcore.evaluation.asking import Question, last_evaluated
 from crmcore.evaluation.explanation import Explanation, Subject, explain
 from crmcore.evaluation.pipeline import (
-    Ledger,
     Population,
     attributes_of,
     decide,
     facts_of,
-    spread_facts,
 )
-from crmcore.evaluation.review import review
+from crmcore.evaluation.review import Seen, review, review_customers
 from crmcore.facts import FactTable, check_ranges
-from crmcore.findings import Finding
+from crmcore.findings import Finding, findings_of_intake
 from crmcore.policy import Policy
 from crmcore.records.customers import CustomerTable
 from crmcore.records.identity import IdentityMap
-from crmcore.records.ids import Id, Ids, locate
+from crmcore.records.ids import Id, Ids
 from crmcore.records.orders import OrderTable
 from crmcore.records.raw import RawValues
 from crmcore.timing import Timing
@@ -35,7 +34,7 @@ from crmcore.timing import Timing
 if TYPE_CHECKING:
     from crmcore.records.models import Customer, Order
 
-__all__ = ["Evaluation", "evaluate", "evaluate_customer", "evaluate_facts"]
+__all__ = ["Evaluation", "concluded", "evaluate", "evaluate_customer", "evaluate_facts"]
 
 _LEADING = ("class", "segment", "stage", "grade")
 
@@ -51,7 +50,7 @@ class Evaluation:
     policy
         The policy that was applied.
     ids
-        Customer ids, ascending.
+        Customer ids, ascending: ``ids[row]``, ``ids.tolist()``, or an array with ``np.asarray``.
     columns
         One `Column` for each decision of the policy and for each fact and attribute.
     timing
@@ -64,6 +63,8 @@ class Evaluation:
         What deserves a look.
     orders
         The orders as they were counted; ``None`` for an evaluation of facts.
+    frame_kind
+        The kind of frame the orders or facts came in.
 
     Examples
     --------
@@ -87,6 +88,7 @@ class Evaluation:
     last_evaluated_us: Ints | None
     findings: tuple[Finding, ...]
     orders: OrderTable | None = None
+    frame_kind: str = "pyarrow"
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -107,7 +109,7 @@ class Evaluation:
 
     def row_of(self, customer_id: Id) -> int:
         """Return the row of a customer; raises `UnknownCustomerError`."""
-        row = locate(customer_id, self.ids)
+        row = self.ids.locate(customer_id)
         if row < 0:
             raise UnknownCustomerError
         return row
@@ -116,7 +118,8 @@ class Evaluation:
     def facts(self) -> FactTable:
         """The facts and attributes alone, to be saved and given to `evaluate_facts`."""
         names = (*self.policy.facts, *self.policy.attributes)
-        return FactTable(self.ids, {name: self.columns[name] for name in names})
+        columns = {name: self.columns[name] for name in names}
+        return FactTable(self.ids, columns, self.frame_kind)
 
     def explain(self, customer_id: Id) -> Explanation:
         """Explain one customer's result; see `Explanation`.
@@ -143,8 +146,12 @@ class Evaluation:
             )
         )
 
-    def to_frame(self, kind: str = "pyarrow") -> object:
-        """Return the result as a frame: ``"pyarrow"``, ``"polars"`` or ``"pandas"``.
+    def to_frame(self, kind: str | None = None) -> object:
+        """Return the result as a frame of the kind that the orders, or the facts, came in.
+
+        What came as arrays, rows or Arrow streams gives a pyarrow table; so does `kind`
+        ``"pyarrow"``, and the others are ``"polars"``, ``"polars.LazyFrame"``, ``"pandas"``,
+        ``"duckdb"``, and each of them after ``"narwhals."``. Another one raises `DataError`.
 
         Money is an exact decimal, a mean is rounded down to the minor unit, dates are dates,
         labels are dictionaries, and what is missing is null. Needs the extra
@@ -152,7 +159,7 @@ class Evaluation:
         """
         from crmcore.frames import to_frame
 
-        return to_frame(self.columns, self.ids, kind)
+        return to_frame(self.columns, self.ids, kind or self.frame_kind)
 
 
 def _pick(given: Moments, row: int) -> Moments:
@@ -221,39 +228,33 @@ def evaluate(
     >>> result.columns["class"].to_list()
     ['bronze', 'no_order']
     """
-    zone = policy.zone
-    now = moments(as_of, zone)
-    held = policy.evaluation.held(now, zone)
-    timing = Timing(zone, now, held)
-    known_us = _known_us(orders, known_at, now)
-    if identity is not None:
-        moment = {
-            "as_of_us": int(now.at[0]),
-            "known_us": int(now.at[0]) if known_at is None else instant_us(known_at),
-        }
-        orders = identity.apply_to_orders(orders, **moment)
-        customers = customers and identity.apply_to_customers(customers, **moment)
-    last = _last_evaluated(policy, timing, last_evaluated_at)
-    held_us = known_us if known_at is not None else int(held.at[0])
-    ledger = Ledger.of(orders, known_us, held_us)
-    orders = ledger.now
-    population = Population.of(orders, customers)
-    of_orders = facts_of(policy, ledger, timing)
-    facts = spread_facts(policy, of_orders, population.of_orders, len(population))
-    facts |= attributes_of(policy, customers, population)
-    columns = decide(policy, facts, len(population), timing, last)
-    findings = review(
-        policy,
-        orders,
-        customers,
-        population,
-        timing,
-        known_us,
-        asked_known=known_at is not None,
+    question = Question.of(policy, as_of, known_at, last_evaluated_at, identity)
+    ledger, customers = question.ledger(orders), question.persons(customers)
+    ids, known_us = ledger.now.customer_ids, question.known_us(orders)
+    population = Population.of(ids, customers)
+    facts = facts_of(policy, ledger, question.timing, population)
+    seen = Seen.of(ledger.now, question.timing, enough=policy.notes.minimum_customers)
+    findings = (
+        *review(policy, seen, known_us, asked_known=known_at is not None),
+        *review_customers(ids, customers, population),
+        *findings_of_intake(orders.intake),
     )
-    return Evaluation(
-        policy, population.ids, _in_order(columns), timing, known_us, last, findings, orders
-    )
+    columns = concluded(question, facts, customers, population)
+    last, timing = question.last_evaluated_us, question.timing
+    ids, kind = population.ids, orders.frame_kind
+    return Evaluation(policy, ids, columns, timing, known_us, last, findings, ledger.now, kind)
+
+
+def concluded(
+    question: Question,
+    facts: Mapping[str, Column],
+    customers: CustomerTable | None,
+    population: Population,
+) -> dict[str, Column]:
+    """Return all columns of a result, given everybody's facts."""
+    policy, last = question.policy, question.last_evaluated_us
+    given = {**facts, **attributes_of(policy, customers, population)}
+    return _in_order(decide(policy, given, len(population), question.timing, last))
 
 
 def evaluate_facts(
@@ -308,9 +309,10 @@ def evaluate_facts(
     check_ranges(facts.columns, policy.attributes)
     now = moments(as_of, policy.zone)
     timing = Timing(policy.zone, now, policy.evaluation.held(now, policy.zone))
-    last = _last_evaluated(policy, timing, last_evaluated_at)
+    last = last_evaluated(policy, timing, last_evaluated_at)
     columns = decide(policy, facts.columns, len(facts), timing, last)
-    return Evaluation(policy, facts.ids, _in_order(columns), timing, None, last, ())
+    columns, kind = _in_order(columns), facts.frame_kind
+    return Evaluation(policy, facts.ids, columns, timing, None, last, (), frame_kind=kind)
 
 
 def evaluate_customer(
@@ -377,20 +379,6 @@ def evaluate_customer(
         known_at=known_at,
         last_evaluated_at=last_evaluated_at,
     )
-
-
-def _known_us(orders: OrderTable, known_at: datetime | None, now: Moments) -> int | None:
-    """Return the moment of knowledge; ``None`` where the orders do not record any."""
-    if known_at is not None and not isinstance(known_at, datetime):
-        raise DataError("give an aware datetime", column="known_at")
-    moment = int(now.at[0]) if known_at is None else instant_us(known_at)
-    return None if orders.known_us is None else moment
-
-
-def _last_evaluated(policy: Policy, timing: Timing, given: date | None) -> Ints | None:
-    if given is not None:
-        return moments(given, timing.zone).at
-    return timing.held.at if policy.evaluation.every is not None else None
 
 
 def _in_order(columns: Mapping[str, Column]) -> dict[str, Column]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import cast
 
 import numpy as np
 
@@ -112,7 +113,7 @@ def _decimals(minor: Ints, exponent: int) -> list[Decimal]:
 
 def _uses(books: Books, left: Ints, now: int) -> list[str]:
     orders = books.orders
-    status = books.statuses(windowed=False)
+    status = books.statuses(None)
     wanted = np.zeros(WITHDRAWN + 1, np.bool_)
     wanted[[STATUSES.index(name) for name in books.sale_statuses]] = True
     in_sale_status = wanted[status]
@@ -129,6 +130,7 @@ def _uses(books: Books, left: Ints, now: int) -> list[str]:
         ("zero_amount", orders.amount_minor == 0),
         ("nothing_left", left <= 0),
     ]
-    names = [name for name, _ in cases]
-    chosen = np.select([mask for _, mask in cases], range(len(cases)), len(cases))
-    return [[*names, "sale"][code] for code in chosen.tolist()]
+    uses = np.full(len(orders), "sale", np.object_)
+    for name, mask in reversed(cases):  # the first case that holds is the one that stays
+        uses[mask] = name
+    return cast("list[str]", uses.tolist())

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from crmcore.facts.compute import scatter, summarise
-from crmcore.facts.selection import Books, row_fields
+from crmcore.facts.books import Books
+from crmcore.facts.partial import FactPlan, Partial
+from crmcore.facts.selection import row_fields
 from crmcore.facts.spec import USUAL_FACTS, Fact, MergeKind
+from crmcore.facts.summary import scatter, summarise
 from crmcore.facts.table import FactTable, check_ranges
 
 __all__ = [
     "USUAL_FACTS",
     "Books",
     "Fact",
+    "FactPlan",
     "FactTable",
     "MergeKind",
+    "Partial",
     "check_ranges",
     "row_fields",
     "scatter",

@@ -19,7 +19,7 @@ from crmcore.calendars import day_number, instant_us
 from crmcore.columns import Column, Ints, Mask
 from crmcore.conditions import FieldType
 from crmcore.errors import DataError
-from crmcore.records.ids import Ids, bad_ids, code_ids
+from crmcore.records.ids import Ids, bad_ids, code_ids, rows_of
 from crmcore.records.raw import Raw, RawValues, raw_column
 
 __all__ = ["FactTable", "check_ranges"]
@@ -40,6 +40,8 @@ class FactTable:
         Customer ids, distinct and ascending.
     columns
         A `Column` for each fact and attribute.
+    frame_kind
+        The kind of frame they came in, and in which they go out by default.
 
     Examples
     --------
@@ -54,6 +56,7 @@ class FactTable:
 
     ids: Ids
     columns: Mapping[str, Column]
+    frame_kind: str = "pyarrow"
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -85,7 +88,7 @@ class FactTable:
         codes, distinct = code_ids(ids)
         if len(distinct) != len(codes):
             raise DataError("a customer has several rows of facts", column="customer_id")
-        order = np.argsort(codes)
+        order = rows_of(codes, len(distinct))
         _all_there(raw, fields)
         read = {
             name: _read(name, raw[name], raw.get(name + DIVISOR), field).take(order)
@@ -115,10 +118,11 @@ class FactTable:
         Needs the extra ``crmcore[frames]``.
         """
         from crmcore.records.arrow import raw_columns
+        from crmcore.records.frames import frame_kind
 
-        return cls.from_arrays(raw_columns(frame), fields)
+        return replace(cls.from_arrays(raw_columns(frame), fields), frame_kind=frame_kind(frame))
 
-    def to_frame(self, kind: str = "pyarrow") -> object:
+    def to_frame(self, kind: str | None = None) -> object:
         """Return a frame that `from_frame` reads back to the same facts, also after a file.
 
         Unlike the frame of a result it loses nothing: an exact ratio is two columns. UUIDs are
@@ -127,7 +131,8 @@ class FactTable:
         Parameters
         ----------
         kind
-            ``"pyarrow"``, ``"polars"`` or ``"pandas"``.
+            As for `Evaluation.to_frame`: by default the kind that the facts, or the orders
+            behind them, came in.
         """
         from crmcore.frames import to_frame
 
@@ -137,9 +142,8 @@ class FactTable:
                 columns[name] = column
                 continue
             columns[name] = Column("int", column.values, column.known)
-            divisor = np.where(column.is_known(), column.divisor, 1)
-            columns[name + DIVISOR] = Column("int", divisor)
-        return to_frame(columns, self.ids, kind)
+            columns[name + DIVISOR] = Column("int", _divisor(column))
+        return to_frame(columns, self.ids, kind or self.frame_kind)
 
     def __repr__(self) -> str:
         return f"FactTable({len(self)} customers)"
@@ -150,11 +154,11 @@ class FactTable:
         Money is whole minor units over a power of ten as `Decimal`; an exact ratio is two
         columns; labels and text are objects, ``None`` where missing.
         """
-        arrays: dict[str, NDArray[np.generic]] = {"customer_id": self.ids.copy()}
+        arrays: dict[str, NDArray[np.generic]] = {"customer_id": np.array(self.ids)}
         for name, column in self.columns.items():
             if column.kind == "ratio" and column.divisor is not None:
                 arrays[name] = np.ma.masked_array(column.values.copy(), ~column.is_known())
-                arrays[name + DIVISOR] = column.divisor.copy()
+                arrays[name + DIVISOR] = _divisor(column)
             elif column.kind in ("int", "float", "bool"):
                 arrays[name] = np.ma.masked_array(column.values.copy(), ~column.is_known())
             else:
@@ -162,6 +166,11 @@ class FactTable:
                 values[:] = column.to_list()
                 arrays[name] = values
         return arrays
+
+
+def _divisor(column: Column) -> Ints:
+    """Return the divisors of a ratio, 1 where it is not known."""
+    return np.where(column.is_known(), cast(Ints, column.divisor), 1)
 
 
 def check_ranges(columns: Mapping[str, Column], attributes: Mapping[str, FieldType]) -> None:
@@ -173,6 +182,8 @@ def check_ranges(columns: Mapping[str, Column], attributes: Mapping[str, FieldTy
         With the attribute, and how many rows have such a value.
     """
     for name, field in attributes.items():
+        if field.low is None and field.high is None:
+            continue
         column = columns[name]
         values, outside = cast(Ints, column.values), np.zeros(len(column), np.bool_)
         if field.low is not None:
@@ -196,6 +207,7 @@ def _read(name: str, raw: Raw, divisor: Raw | None, field: FieldType) -> Column:
     known = None if raw.missing is None else ~raw.missing
     if raw.invalid is not None:
         raise _wrong(name, field, raw.invalid)
+    raw = raw.coded()
     match field.kind, raw.kind:
         case ("int", "int") | ("bool", "bool") | ("float", "float") | ("date", "date"):
             return Column(field.kind, raw.values, known)
@@ -255,7 +267,8 @@ def _distinct(raw: Raw) -> tuple[list[object], Ints]:
         used = np.unique(codes[codes >= 0])
         place = np.full(len(raw.categories) + 1, -1, np.int64)
         place[used] = np.arange(len(used))
-        return raw.categories[used].tolist(), place[codes]
+        items = raw.categories.tolist()
+        return [items[at] for at in used.tolist()], place[codes]
     present = np.ones(len(raw), np.bool_) if raw.missing is None else ~raw.missing
     values, inverse = np.unique(raw.values[present], return_inverse=True)
     codes = np.full(len(raw), -1, np.int64)

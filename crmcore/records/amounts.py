@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from crmcore import kernels
 from crmcore.columns import Ints, Mask
 from crmcore.errors import DataError
 from crmcore.records.formula import Formula, Product
@@ -23,7 +24,7 @@ from crmcore.records.objects import object_array, shortest
 from crmcore.records.raw import Raw
 from crmcore.records.source import Rounding
 
-__all__ = ["Faults", "Number", "minor_units", "read_amounts", "read_number"]
+__all__ = ["Amounts", "Faults", "Number", "minor_units", "read_amounts", "read_number"]
 
 Faults: TypeAlias = Mapping[str, Mask]
 Whole: TypeAlias = "NDArray[np.int64] | NDArray[np.object_]"
@@ -52,10 +53,24 @@ class Number:
     faults: Faults
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Amounts:
+    """Whole minor units, 0 in the rows of any of the faults.
+
+    `converted` marks the rows that were in another currency. `survey` is what one look at the
+    values told, where one was taken.
+    """
+
+    values: Ints
+    faults: Faults
+    converted: Mask | None = None
+    survey: kernels.Survey | None = None
+
+
 def read_amounts(
     columns: Mapping[str, Raw], formula: Formula, exponent: int, rounding: Rounding
-) -> tuple[Ints, Faults]:
-    """Return amounts in minor units, 0 in the rows of any of the faults."""
+) -> Amounts:
+    """Return amounts in minor units."""
     single = [one for one in formula.products if one.factor == 1 and len(one.columns) == 1]
     plain = len(formula.products) == len(single) == 1
     exact = rounding == "refuse"
@@ -84,6 +99,7 @@ def read_number(
         Whether a float that is no short decimal is a fault; otherwise it counts as the shortest
         decimal that it is nearest to.
     """
+    raw = raw.coded()
     faults: dict[str, Mask] = {}
     if raw.missing is not None:
         faults["missing_amount"] = raw.missing
@@ -264,7 +280,7 @@ def _reach(values: Whole | int) -> int:
     return max(-int(values.min()), int(values.max()), 0) if len(values) else 0
 
 
-def minor_units(number: Number, exponent: int, rounding: Rounding) -> tuple[Ints, Faults]:
+def minor_units(number: Number, exponent: int, rounding: Rounding) -> Amounts:
     """Return whole numbers of ``10**-exponent``; what cannot be one is 0 and a fault."""
     faults = dict(number.faults)
     if number.scale <= exponent:
@@ -275,13 +291,14 @@ def minor_units(number: Number, exponent: int, rounding: Rounding) -> tuple[Ints
         whole, rest = _divided(number.values, 10 ** (number.scale - exponent), rounding)
         if rounding == "refuse" and rest.any():
             faults["amount_not_exact"] = _joined(faults.get("amount_not_exact"), rest)
-    if _reach(whole) > _LARGEST:
+    survey = None if whole.dtype == np.object_ else kernels.survey(cast("Ints", whole))
+    if (_reach(whole) if survey is None else survey.reach) > _LARGEST:
         beyond = np.asarray((whole > _LARGEST) | (whole < -_LARGEST), np.bool_)
         faults["amount_too_large"] = _joined(faults.get("amount_too_large"), beyond)
     bad = None if len(faults) == len(number.faults) else any_of(faults)
     if bad is not None:
-        whole = np.where(bad, 0, whole)
-    return whole.astype(np.int64, copy=False), faults
+        whole, survey = np.where(bad, 0, whole), None
+    return Amounts(whole.astype(np.int64, copy=False), faults, survey=survey)
 
 
 def _joined(one: Mask | None, other: Mask) -> Mask:

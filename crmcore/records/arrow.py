@@ -1,4 +1,4 @@
-"""Arrow data, and every frame that can give it, as raw columns.
+"""Arrow data and pandas columns as raw columns.
 
 Needs the extra ``crmcore[frames]``; pyarrow is imported when first used.
 """
@@ -9,21 +9,30 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
-from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crmcore.columns import Ints, Mask
-from crmcore.errors import DataError, MissingExtraError
+from crmcore.errors import DataError
+from crmcore.records.frames import (
+    arrow_table,
+    frame_kind,
+    needs_arrow,
+    once,
+    pandas_columns,
+    unwrapped,
+)
 from crmcore.records.raw import Coded, Raw, raw_column
+from crmcore.texts import Offsets, Texts
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["ArrowColumns", "arrow_table", "raw_columns"]
+__all__ = ["ArrowColumns", "are_whole", "raw_columns"]
 
+_NO_BYTES = np.empty((0, 16), np.uint8)
 _INTEGER_TEXT = r"^(0|-?[1-9][0-9]{0,17})$"
 
 
@@ -55,14 +64,18 @@ class ArrowColumns(Mapping[str, Raw]):
 def raw_columns(frame: object, *, text_numbers: bool = False) -> ArrowColumns:
     """Return the columns of a frame.
 
-    Whole numbers, floats, times in microseconds, and codes are shared where nothing is missing.
-    Times finer than a microsecond are rounded down; decimals are exact; text is coded.
+    Nothing is converted before it is asked for. Of a column in one chunk, 64-bit numbers, times
+    in microseconds and codes are shared where nothing is missing; text with offsets (not the
+    views of polars) and UUIDs also where some are. The rest is copied once: several chunks,
+    decimals, truth values, dates, numbers of fewer bits, and what has gaps. Times finer than a
+    microsecond are rounded down; decimals are exact.
 
     Parameters
     ----------
     frame
-        A pandas or polars frame (lazy ones are collected), a pyarrow table or reader, a DuckDB
-        relation, or anything that offers an Arrow stream.
+        A pandas frame, whose named index levels are columns too; a polars frame, pyarrow table,
+        batch or reader, DuckDB relation or narwhals frame; or anything that offers an Arrow
+        stream or a struct as an Arrow array. Lazy frames are collected.
     text_numbers
         Whether text columns that hold nothing but whole numbers, without superfluous zeros, are
         read as whole numbers.
@@ -70,8 +83,8 @@ def raw_columns(frame: object, *, text_numbers: bool = False) -> ArrowColumns:
     Raises
     ------
     DataError
-        It is no frame, or two columns have one name; and when a column is asked for whose type
-        cannot be read.
+        It is no frame, two columns have one name, or a chunk has other columns than the ones
+        before, by name or by type; and when a column is asked for whose type cannot be read.
     MissingExtraError
         pyarrow is not installed.
 
@@ -80,58 +93,33 @@ def raw_columns(frame: object, *, text_numbers: bool = False) -> ArrowColumns:
     >>> import pyarrow as pa
     >>> columns = raw_columns(pa.table({"order_id": ["a", None], "quantity": [1, 2]}))
     >>> columns["order_id"].kind, columns["quantity"].values.tolist()
-    ('coded', [1, 2])
+    ('text', [1, 2])
     """
-    if type(frame).__module__.partition(".")[0] == "pandas" and hasattr(frame, "dtypes"):
+    frame = unwrapped(frame)
+    if frame_kind(frame) == "pandas":
         return _of_pandas(cast("pd.DataFrame", frame))
     table = arrow_table(frame)
-    _once(table.column_names)
+    once(table.column_names)
     columns = zip(table.column_names, table.columns, strict=True)
     return ArrowColumns(
         {name: partial(_converted, name, column, text_numbers) for name, column in columns}
     )
 
 
-def arrow_table(frame: object) -> pa.Table:
-    """Return a frame as a pyarrow table, without copying where the frame allows it."""
-    try:
-        import pyarrow as pa
-    except ImportError:
-        raise MissingExtraError("pyarrow", extra="frames") from None
-    if isinstance(frame, pa.Table):
-        return frame
-    if isinstance(frame, pa.RecordBatch):
-        return pa.Table.from_batches([frame])
-    if not hasattr(frame, "__arrow_c_stream__") and hasattr(frame, "collect"):
-        frame = frame.collect()
-    if not hasattr(frame, "__arrow_c_stream__"):
-        message = f"not a frame, and it offers no Arrow stream: {type(frame).__name__}"
-        raise DataError(message)
-    return pa.RecordBatchReader.from_stream(frame).read_all()
-
-
-def _once(names: list[str]) -> None:
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DataError("two columns of this name", column=twice)
-
-
 def _of_pandas(frame: pd.DataFrame) -> ArrowColumns:
     """Return pandas' columns; those of Python objects may hold several types."""
-    try:
-        import pyarrow as pa
-    except ImportError:
-        raise MissingExtraError("pyarrow", extra="frames") from None
-    names = [str(name) for name in frame.columns]
-    _once(names)
+    arrow, columns = needs_arrow(), pandas_columns(frame)
+    once([name for name, _ in columns])
 
-    def column(at: int) -> Raw:
-        series = frame.iloc[:, at]
-        if series.dtype == object:
-            return raw_column(names[at], series.to_numpy())
-        return _converted(names[at], pa.chunked_array(pa.array(series)), False)
+    def converted(name: str, series: pd.Series) -> Raw:
+        try:
+            if series.dtype != object:
+                return _converted(name, arrow.chunked_array(arrow.array(series)), False)
+        except arrow.ArrowException:
+            pass  # Arrow has neither sparse columns nor categories of several types
+        return raw_column(name, series.to_numpy())
 
-    return ArrowColumns({name: partial(column, at) for at, name in enumerate(names)})
+    return ArrowColumns({name: partial(converted, name, series) for name, series in columns})
 
 
 def _converted(name: str, column: pa.ChunkedArray, text_numbers: bool) -> Raw:
@@ -141,19 +129,23 @@ def _converted(name: str, column: pa.ChunkedArray, text_numbers: bool) -> Raw:
 
     kind = column.type
     if types.is_dictionary(kind):
-        return _dictionary(name, column, text_numbers and types.is_string(kind.value_type))
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
-        return _text(name, column, text_numbers)
+        if not _is_text(kind.value_type) and not types.is_integer(kind.value_type):
+            return _converted(name, column.cast(kind.value_type), text_numbers)
+        return _dictionary(name, column, text_numbers)
+    if _is_text(kind):
+        if text_numbers:
+            return _dictionary(name, column.dictionary_encode(), text_numbers)
+        return Raw.of_texts(Texts.joined(map(_texts, column.chunks)))
     if isinstance(kind, pa.UuidType):
-        return _uuids(name, column)
+        return _uuids(column)
     if types.is_null(kind):
         return raw_column(name, [None] * len(column))
     if types.is_decimal(kind):
         return _decimals(name, column)
     array = _one(column)
-    if types.is_integer(kind) or types.is_floating(kind):
-        return _with_nulls(name, array)
-    if types.is_boolean(kind):
+    if isinstance(kind, pa.Bool8Type):
+        return _with_nulls(name, array.storage.cast(pa.bool_()))
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
         return _with_nulls(name, array)
     if types.is_timestamp(kind):
         raw = _with_nulls(name, array.view(pa.int64()), f"M8[{kind.unit}]")
@@ -169,10 +161,12 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _nulls(array: pa.Array) -> Mask | None:
+def _nulls(array: pa.Array | pa.ChunkedArray) -> Mask | None:
     if not array.null_count:
         return None
-    mask: Mask = array.is_null().to_numpy(zero_copy_only=False)
+    nulls = array.is_null()
+    chunks = nulls.chunks if hasattr(nulls, "chunks") else [nulls]
+    mask: Mask = np.concatenate([chunk.to_numpy(zero_copy_only=False) for chunk in chunks])
     return mask
 
 
@@ -186,26 +180,45 @@ def _with_nulls(name: str, array: pa.Array, ticks: str | None = None) -> Raw:
     return raw if missing is None else raw.also_missing(missing)
 
 
-# Codes
+# Text and codes
 
 
-def _text(name: str, column: pa.ChunkedArray, text_numbers: bool) -> Raw:
+def _is_text(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    found: bool = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    return found
+
+
+def _texts(array: pa.Array) -> Texts:
+    """Return the text of an array, shared; nulls are empty."""
     import pyarrow as pa
 
-    if pa.types.is_string_view(column.type):
-        column = column.cast(pa.large_string())
-    return _dictionary(name, column.dictionary_encode(), text_numbers)
+    if len(array) == 0:
+        return Texts.joined([])
+    if pa.types.is_string_view(array.type):
+        array = array.cast(pa.large_string())
+    wide = pa.types.is_large_string(array.type)
+    _, offsets, data = array.buffers()
+    ends: Offsets = np.frombuffer(offsets, np.int64) if wide else np.frombuffer(offsets, np.int32)
+    ends = ends[array.offset : array.offset + len(array) + 1]
+    # Where all text is empty, there need not be any bytes.
+    texts = Texts(np.frombuffer(data or b"", np.uint8), ends)
+    missing = _nulls(array)
+    if missing is None or not (missing & ~texts.empty()).any():
+        return texts
+    return _texts(array.fill_null(""))  # something stands behind a null
 
 
-def _dictionary(name: str, column: pa.ChunkedArray, text_numbers: bool = False) -> Raw:
-    import pyarrow as pa
-
+def _dictionary(name: str, column: pa.ChunkedArray, text_numbers: bool) -> Raw:
     array = _one(column.unify_dictionaries() if column.num_chunks > 1 else column)
     codes, distinct = _codes(array.indices), array.dictionary
-    if text_numbers and _are_whole(distinct):
-        numbers = np.append(distinct.cast(pa.int64()).to_numpy(), 0)  # the last serves code -1
+    if not _is_text(distinct.type):
+        return raw_column(name, Coded(codes, distinct.to_pylist()))
+    if text_numbers and are_whole(distinct):
+        numbers = np.append(distinct.cast("int64").to_numpy(), 0)  # the last serves code -1
         return raw_column(name, numbers[codes]).also_missing(codes < 0)
-    return raw_column(name, Coded(codes, distinct.to_pylist()))
+    return raw_column(name, Coded(codes, _texts(distinct)))
 
 
 def _codes(indices: pa.Array) -> NDArray[np.integer]:
@@ -218,20 +231,24 @@ def _codes(indices: pa.Array) -> NDArray[np.integer]:
     return codes
 
 
-def _are_whole(distinct: pa.Array) -> bool:
+def are_whole(distinct: pa.Array) -> bool:
+    """Tell whether texts are whole numbers without superfluous zeros; no texts are not."""
     import pyarrow.compute as pc
 
     fits = pc.all(pc.match_substring_regex(distinct, _INTEGER_TEXT), min_count=1)
     return fits.as_py() is True
 
 
-def _uuids(name: str, column: pa.ChunkedArray) -> Raw:
-    import pyarrow as pa
+def _uuids(column: pa.ChunkedArray) -> Raw:
+    """Return UUIDs as their bytes, shared where they are in one chunk."""
+    chunks = [_bytes(chunk.storage) for chunk in column.chunks if len(chunk)]
+    values = chunks[0] if len(chunks) == 1 else np.concatenate([_NO_BYTES, *chunks])
+    return Raw("uuid", values, _nulls(column))
 
-    storage = pa.chunked_array([chunk.storage for chunk in column.chunks], pa.binary(16))
-    array = _one(storage.dictionary_encode())
-    uuids = [UUID(bytes=value) for value in array.dictionary.to_pylist()]
-    return raw_column(name, Coded(_codes(array.indices), uuids))
+
+def _bytes(array: pa.Array) -> NDArray[np.uint8]:
+    values = np.frombuffer(array.buffers()[1], np.uint8)
+    return values[16 * array.offset : 16 * (array.offset + len(array))].reshape(-1, 16)
 
 
 # Decimals

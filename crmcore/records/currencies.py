@@ -11,26 +11,14 @@ import numpy as np
 from crmcore.calendars import zone
 from crmcore.columns import Ints, Mask
 from crmcore.money import Rates
-from crmcore.records.amounts import Faults, any_of, read_amounts
+from crmcore.records.amounts import Amounts, any_of, read_amounts
 from crmcore.records.filters import distinct_texts
 from crmcore.records.formula import Formula, Product, parse_formula
 from crmcore.records.lookup import Lookup
 from crmcore.records.raw import Raw
 from crmcore.records.source import Source
 
-__all__ = ["Money", "read_money"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Money:
-    """Amounts in minor units of the source's currency, 0 in the rows of any of the faults.
-
-    `converted` marks the rows that were in another currency.
-    """
-
-    amounts: Ints
-    faults: Faults
-    converted: Mask | None = None
+__all__ = ["read_money"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +29,7 @@ class _Way:
     in_minor: bool = False
 
 
-def read_money(columns: Lookup, source: Source, rates: Rates | None, placed_us: Ints) -> Money:
+def read_money(columns: Lookup, source: Source, rates: Rates | None, placed_us: Ints) -> Amounts:
     """Return the amounts; rows in another currency are converted, or are a fault.
 
     Raises
@@ -53,10 +41,10 @@ def read_money(columns: Lookup, source: Source, rates: Rates | None, placed_us: 
     way = _way(columns, source)
     name = columns.name_of("currency")
     if name is None:
-        return Money(*_amounts(columns.raw, source, way, source.currency.exponent))
+        return _amounts(columns.raw, source, way, source.currency.exponent)
     codes, currencies = _currencies(name, columns.raw[name])
     if all(currency == source.currency.code for currency in currencies):
-        return Money(*_amounts(columns.raw, source, way, source.currency.exponent))
+        return _amounts(columns.raw, source, way, source.currency.exponent)
     if rates is None:
         return _own_only(columns, source, way, codes, currencies)
     return _converted(columns, source, way, rates, placed_us, codes, currencies)
@@ -81,9 +69,7 @@ def _way(columns: Lookup, source: Source) -> _Way:
     raise columns.no_amount()
 
 
-def _amounts(
-    raw: Mapping[str, Raw], source: Source, way: _Way, exponent: int
-) -> tuple[Ints, Faults]:
+def _amounts(raw: Mapping[str, Raw], source: Source, way: _Way, exponent: int) -> Amounts:
     exponent = 0 if way.in_minor else exponent
     return read_amounts(raw, way.formula, exponent, source.amount.rounding)
 
@@ -91,6 +77,8 @@ def _amounts(
 def _currencies(name: str, raw: Raw) -> tuple[Ints, list[str]]:
     """Return the currency of each row as a position in the currencies that occur; "" is none."""
     found, texts = distinct_texts(name, raw)
+    if raw.missing is None and len(texts) == 1 <= len(raw):
+        return np.broadcast_to(np.int64(0), len(raw)), texts
     codes = found.astype(np.int64)
     if raw.missing is not None:
         codes[raw.missing] = len(texts)
@@ -101,11 +89,11 @@ def _currencies(name: str, raw: Raw) -> tuple[Ints, list[str]]:
 
 def _own_only(
     columns: Lookup, source: Source, way: _Way, codes: Ints, currencies: list[str]
-) -> Money:
+) -> Amounts:
     """Read all amounts, and set aside those in another currency."""
-    amounts, faults = _amounts(columns.raw, source, way, source.currency.exponent)
+    own = _amounts(columns.raw, source, way, source.currency.exponent)
     other = np.array([currency != source.currency.code for currency in currencies])[codes]
-    return Money(np.where(other, 0, amounts), {**faults, "other_currency": other})
+    return Amounts(np.where(other, 0, own.values), {**own.faults, "other_currency": other})
 
 
 def _converted(
@@ -116,7 +104,7 @@ def _converted(
     placed_us: Ints,
     codes: Ints,
     currencies: list[str],
-) -> Money:
+) -> Amounts:
     """Read each currency's amounts in its own minor units, and convert them."""
     exponents = [_exponent(currency, source, rates) for currency in currencies]
     amounts = np.zeros(columns.rows, np.int64)
@@ -124,8 +112,9 @@ def _converted(
     for exponent in sorted(set(exponents)):
         rows = np.flatnonzero(np.array([one == exponent for one in exponents])[codes])
         part = {name: columns.raw[name].take(rows) for name in way.formula.columns}
-        amounts[rows], found = _amounts(part, source, way, exponent)
-        for reason, mask in found.items():
+        found = _amounts(part, source, way, exponent)
+        amounts[rows] = found.values
+        for reason, mask in found.faults.items():
             faults.setdefault(reason, np.zeros(columns.rows, np.bool_))[rows] = mask
     days = zone(source.zone or "UTC").local_days(placed_us)
     amounts, no_rate = rates.convert(amounts, codes, currencies, days, source.currency)
@@ -133,7 +122,7 @@ def _converted(
         faults["other_currency"] = no_rate
     foreign = np.array([currency != source.currency.code for currency in currencies])[codes]
     bad = any_of(faults)
-    return Money(amounts, faults, foreign if bad is None else foreign & ~bad)
+    return Amounts(amounts, faults, foreign if bad is None else foreign & ~bad)
 
 
 def _exponent(currency: str, source: Source, rates: Rates) -> int:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from crmcore import kernels
 from crmcore.calendars import day_number
-from crmcore.columns import Column, Ints, Kind, Mask
+from crmcore.columns import Codes, Column, Ints, Kind, Mask
 from crmcore.errors import DataError
-from crmcore.records.ids import Ids, as_ids, bad_ids, code_ids
+from crmcore.records.draft import codes_of, dense
+from crmcore.records.ids import Ids, bad_ids, code_ids, rows_of
 from crmcore.records.intake import Intake, LeftOut, LeftOutKind
 from crmcore.records.raw import Raw, RawValues, raw_column
 from crmcore.records.rows import columns_of_rows
@@ -111,24 +112,21 @@ class CustomerTable:
         given = dict(raw)
         ids = given.pop("customer_id")
         left_out: list[LeftOut] = []
-        keep = np.ones(len(ids), np.bool_)
-        for reason, mask in (
-            ("missing_customer_id", ids.missing),
-            ("bad_id", bad_ids(ids, "customer_id")),
-        ):
-            _leave_out(left_out, "quarantined", reason, mask)
-            if mask is not None:
-                keep &= ~mask
-        rows = np.flatnonzero(keep)
-        codes, names = code_ids(ids.take(rows))
-        clash, repeat = _repeats(codes, [column.take(rows) for column in given.values()])
-        _leave_out(left_out, "quarantined", "conflicting_duplicate", _at(rows, clash, len(ids)))
-        _leave_out(left_out, "collapsed", "duplicate", _at(rows, repeat, len(ids)))
-        single = ~(clash | repeat)
-        order = np.argsort(codes[single])
-        rows, kept = rows[single][order], codes[single][order]
+        rows = _usable(ids, left_out)
+        codes, names = code_ids(ids if len(rows) == len(ids) else ids.take(rows))
+        if len(names) < len(rows):
+            clash, repeat = _repeats(codes, [column.take(rows) for column in given.values()])
+            _leave_out(left_out, "quarantined", "conflicting_duplicate", rows[clash])
+            _leave_out(left_out, "collapsed", "duplicate", rows[repeat])
+            single = ~(clash | repeat)
+            rows, codes = rows[single], codes[single]
+        places = rows_of(codes, len(names))
+        there = places >= 0
+        if not there.all():
+            names, places = names.take(there), places[there]
+        rows = places if len(rows) == len(ids) else rows[places]
         return cls(
-            as_ids(names[kept].tolist()) if names.dtype == np.object_ else names[kept],
+            names,
             {name: column.take(rows) for name, column in given.items()},
             Intake(len(ids), len(rows), tuple(left_out)),
             rows,
@@ -170,32 +168,32 @@ class _WrongError(Exception):
         self.expected, self.where = expected, where
 
 
-def _leave_out(entries: list[LeftOut], kind: LeftOutKind, reason: str, mask: Mask | None) -> None:
-    if mask is None or not mask.any():
-        return
-    where = np.flatnonzero(mask)
-    positions = tuple(where[:5].tolist())
-    entries.append(LeftOut(kind, reason, len(where), 0, len(where), positions, {}))
+def _usable(ids: Raw, left_out: list[LeftOut]) -> Ints:
+    """Return the rows with an id, and account for the others."""
+    unusable: Mask | None = None
+    for reason, mask in (
+        ("missing_customer_id", ids.missing),
+        ("bad_id", bad_ids(ids, "customer_id")),
+    ):
+        if mask is not None:
+            _leave_out(left_out, "quarantined", reason, np.flatnonzero(mask))
+            unusable = mask if unusable is None else unusable | mask
+    return np.arange(len(ids)) if unusable is None else np.flatnonzero(~unusable)
 
 
-def _at(rows: Ints, mask: Mask, size: int) -> Mask:
-    result = np.zeros(size, np.bool_)
-    result[rows[mask]] = True
-    return result
+def _leave_out(entries: list[LeftOut], kind: LeftOutKind, reason: str, rows: Ints) -> None:
+    if len(rows):
+        positions = tuple(rows[:5].tolist())
+        entries.append(LeftOut(kind, reason, len(rows), 0, len(rows), positions, {}))
 
 
-def _repeats(codes: Ints, columns: Sequence[Raw]) -> tuple[Mask, Mask]:
+def _repeats(codes: Codes, columns: Sequence[Raw]) -> tuple[Mask, Mask]:
     """Mark rows that contradict another row of their customer, and rows that repeat one."""
-    clash = np.zeros(len(codes), np.bool_)
-    if not kernels.has_duplicates(codes):
-        return clash, clash
     groups = int(codes.max()) + 1
     content = np.zeros(len(codes), np.int64)
     for column in columns:
-        values = np.unique(column.values, return_inverse=True)[1].astype(np.int64, copy=False)
-        if column.missing is not None:
-            values = np.where(column.missing, 0, values + 1)
-        content, _ = kernels.encode(content * (int(values.max()) + 1) + values)
+        values = codes_of(column)
+        content, _ = dense(content * (int(values.max()) + 1) + values)
     clash = (kernels.distinct(codes, content, groups) > 1)[codes]
     position = np.arange(len(codes))
     first = kernels.smallest(codes, position, groups)[codes] == position
@@ -207,6 +205,7 @@ def _column(raw: Raw, kind: Kind) -> Column:
     if raw.invalid is not None:
         missing = raw.invalid if missing is None else raw.invalid | missing
     known = None if missing is None else ~missing
+    raw = raw.coded()
     if raw.kind == "coded":
         return _of_text(raw, kind, known)
     match raw.kind, kind:

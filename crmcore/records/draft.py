@@ -96,17 +96,20 @@ def take_rows(standard: Standard, rows: Mask | Ints) -> Standard:
         if isinstance(column := getattr(standard, field.name), np.ndarray | Raw)
     }
     length = int(np.count_nonzero(rows)) if rows.dtype == np.bool_ else len(rows)
-    return replace(standard, rows=length, excluded=(), set_aside=(), **taken)
+    # What was seen of all rows need not hold for these.
+    unseen: dict[str, Any] = {"placed_survey": None, "amount_survey": None}
+    return replace(standard, rows=length, excluded=(), set_aside=(), **unseen, **taken)
 
 
 def dense(values: Ints) -> tuple[Ints, int]:
-    """Code values to dense integers: return the codes and how many there are."""
+    """Code values to dense integers that may be multiplied; return them and how many there are."""
     codes, distinct = kernels.encode(values)
-    return codes, len(distinct)
+    return codes.astype(np.int64, copy=False), len(distinct)
 
 
 def codes_of(column: NDArray[np.generic] | Raw) -> Ints:
     """Code the values of a column; missing is a value like any other."""
+    column = column.coded() if isinstance(column, Raw) else column
     values = column.values if isinstance(column, Raw) else column
     codes: Ints = np.unique(values, return_inverse=True)[1].astype(np.int64, copy=False)
     if isinstance(column, Raw) and column.missing is not None:

@@ -8,6 +8,7 @@ from typing import TypeAlias, cast
 
 import numpy as np
 
+from crmcore import kernels
 from crmcore.columns import Mask
 from crmcore.errors import DataError
 from crmcore.records.amounts import any_of, read_number
@@ -60,7 +61,8 @@ def _conditions(test: Test, raw: Raw) -> Iterable[Mask]:
     if matches:
         codes, texts = distinct_texts(test.column, raw)
         fits = [all(match(text) for match in matches) for text in texts]
-        yield _present(raw, np.array([*fits, False], np.bool_)[codes])
+        found = kernels.translate(codes, np.array([*fits, False], np.uint8))
+        yield _present(raw, found.view(np.bool_))
     if test.above is not None or test.below is not None:
         yield _between(test, raw)
 
@@ -90,6 +92,7 @@ def distinct_texts(name: str, raw: Raw) -> Texts:
     """
     if raw.kind in {"time", "date"}:
         raise DataError("times cannot be compared as text", column=name)
+    raw = raw.coded()
     if raw.kind == "coded":
         assert raw.categories is not None
         return cast("Codes", raw.values), list(map(_text, raw.categories))

@@ -14,7 +14,7 @@ from crmcore.records.draft import Draft, codes_of, dense, first_of_each, take_ro
 from crmcore.records.raw import Raw
 from crmcore.records.reading import Standard
 
-__all__ = ["NO_LINK", "Lines", "fold", "own_lines"]
+__all__ = ["NO_LINK", "Lines", "fold", "lines_of", "own_lines"]
 
 NO_LINK = -1
 """In place of the order that a return names: it names none."""
@@ -24,7 +24,8 @@ NO_LINK = -1
 class Lines:
     """The lines of the rows: products, categories and quantities.
 
-    `row` is the row of each line, ``None`` where each row is its own single line.
+    `row` is the row of each line, ``None`` where each row is its own single line. `positions` is
+    where each line stood in what was given; ``None``: where its row did.
     """
 
     row: Ints | None
@@ -33,6 +34,7 @@ class Lines:
     quantity_known: Mask | None
     product: Raw | None
     category: Raw | None
+    positions: Ints | None = None
 
 
 def own_lines(draft: Draft) -> tuple[Draft, Lines, int]:
@@ -40,7 +42,7 @@ def own_lines(draft: Draft) -> tuple[Draft, Lines, int]:
     if draft.return_of is not None:
         positive = (draft.return_of != NO_LINK) & (draft.rows.amount_minor >= 0)
         draft = draft.without("quarantined", "positive_return", positive)
-    return draft, _lines(draft.rows, None), draft.rows.rows
+    return draft, lines_of(draft.rows, None), draft.rows.rows
 
 
 def fold(draft: Draft) -> tuple[Draft, Lines, int]:
@@ -68,7 +70,7 @@ def fold(draft: Draft) -> tuple[Draft, Lines, int]:
     first = first[np.argsort(piece[first])]
     folded = replace(shown.keep(first), rows=_folded(shown.rows, piece, pieces, first))
     kept = draft.rows.rows - sum(one.rows for one in draft.left_out[before:])
-    return folded, _lines(shown.rows, piece), kept
+    return folded, replace(lines_of(shown.rows, piece), positions=shown.positions), kept
 
 
 def _leave_out(draft: Draft, lines: Ints, clash: Mask, positive: Mask) -> None:
@@ -139,7 +141,8 @@ def _place_of(order: Ints, time: Ints, cuts: Ints) -> Ints:
     return place[: len(order)]
 
 
-def _lines(rows: Standard, row: Ints | None) -> Lines:
+def lines_of(rows: Standard, row: Ints | None) -> Lines:
+    """Return rows as lines of the rows stated; ``None``: each is a row of its own."""
     return Lines(
         row,
         rows.amount_minor,

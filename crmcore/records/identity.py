@@ -10,10 +10,10 @@ import numpy as np
 
 from crmcore import kernels
 from crmcore.calendars import instant_us
-from crmcore.columns import Ints
+from crmcore.columns import Codes, Ints
 from crmcore.errors import DataError
 from crmcore.records.customers import CustomerTable
-from crmcore.records.ids import Id, Ids, bad_ids, code_ids, find_ids, unite
+from crmcore.records.ids import Id, Ids, bad_ids, code_ids
 from crmcore.records.orders import OrderTable, relink
 from crmcore.records.raw import raw_column
 
@@ -40,8 +40,8 @@ class IdentityMap:
     """
 
     ids: Ids
-    customer: Ints
-    person: Ints
+    customer: Codes
+    person: Codes
     since_us: Ints
     known_us: Ints
 
@@ -73,41 +73,47 @@ class IdentityMap:
             np.array(known, np.int64),
         )
 
-    def person_of(self, ids: Ids, *, as_of_us: int, known_us: int) -> Ids:
-        """Return the person id of each id, as of a moment and as known at another.
+    def person_of(self, ids: Ids, *, as_of_us: int, known_us: int) -> tuple[Ids, Ints, Ints]:
+        """Return the person of each id, as of a moment and as known at another.
+
+        Returns
+        -------
+        Ids, Ints, Ints
+            All ids there are; the position in them of each id given, and of its person.
 
         Raises
         ------
         DataError
             When entries lead round in a circle.
         """
-        everybody = unite(ids, self.ids)
+        everybody, place, own = ids.merge(self.ids)
         target = np.arange(len(everybody))
-        own = find_ids(self.ids, everybody)
         valid = np.flatnonzero((self.since_us <= as_of_us) & (self.known_us <= known_us))
         order = valid[np.lexsort((self.person[valid], self.known_us[valid], self.since_us[valid]))]
         target[own[self.customer[order]]] = own[self.person[order]]
-        roots = _roots(target)
-        return everybody[roots[find_ids(ids, everybody)]]
+        return everybody, place, _roots(target)[place]
 
     def apply_to_orders(self, orders: OrderTable, *, as_of_us: int, known_us: int) -> OrderTable:
         """Return the orders with persons in place of customers."""
-        persons = self.person_of(orders.customer_ids, as_of_us=as_of_us, known_us=known_us)
-        codes, ids = code_ids(raw_column("customer_id", persons))
-        lookup = np.append(codes, len(ids))
-        merged = replace(orders, customer_ids=ids, customer=lookup[orders.customer])
-        return relink(merged)
+        everybody, _, person = self.person_of(
+            orders.customer_ids, as_of_us=as_of_us, known_us=known_us
+        )
+        codes, persons = kernels.encode(person)
+        customer = np.append(codes, len(persons)).astype(codes.dtype)[orders.customer]
+        return relink(replace(orders, customer_ids=everybody.take(persons), customer=customer))
 
     def apply_to_customers(
         self, customers: CustomerTable, *, as_of_us: int, known_us: int
     ) -> CustomerTable:
         """Return one record a person: their own, or that of their lowest customer id."""
-        persons = self.person_of(customers.ids, as_of_us=as_of_us, known_us=known_us)
-        codes, ids = code_ids(raw_column("customer_id", persons))
+        everybody, place, person = self.person_of(
+            customers.ids, as_of_us=as_of_us, known_us=known_us
+        )
+        codes, persons = kernels.encode(person)
         row = np.arange(len(codes))
-        best = np.where(persons == customers.ids, row, row + len(codes))
-        chosen = kernels.smallest(codes, best, len(ids)) % max(len(codes), 1)
-        return customers.take(chosen, ids)
+        best = np.where(person == place, row, row + len(codes))
+        chosen = kernels.smallest(codes, best, len(persons)) % max(len(codes), 1)
+        return customers.take(chosen, everybody.take(persons))
 
 
 def _roots(target: Ints) -> Ints:

@@ -6,38 +6,214 @@ order is numbers, then text by code point, then UUIDs; every result lists custom
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias, cast
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crmcore import kernels
-from crmcore.columns import Ints, Mask
+from crmcore.columns import Codes, Ints, Mask
 from crmcore.errors import DataError
-from crmcore.records.raw import Raw
+from crmcore.records.forms import Raw, encode_texts, uuids_of
+from crmcore.records.objects import object_array
+from crmcore.texts import Texts
 
-__all__ = ["Id", "Ids", "bad_ids", "code_ids", "find_ids", "locate", "unite"]
+__all__ = ["Id", "IdKind", "Ids", "bad_ids", "code_ids", "has_repeated_ids", "rows_of"]
 
 Id: TypeAlias = int | str | UUID
-Ids: TypeAlias = "Ints | NDArray[np.object_]"
-"""Distinct ids in ascending order: int64, or Python objects when not all are whole numbers."""
+IdKind: TypeAlias = Literal["int", "str", "uuid"]
+Bytes: TypeAlias = NDArray[np.uint8]
+Part = TypeVar("Part", Ints, Texts, Bytes)
 
 _EXACT = 2**53
-_RANK: dict[type, int] = {int: 0, str: 1, UUID: 2}
+_NO_NUMBERS = np.empty(0, np.int64)
+_NO_TEXTS = Texts.joined([])
+_NO_UUIDS = np.empty((0, 16), np.uint8)
+_HEX = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), np.uint8).reshape(256, 2)
+_DASHES = [8, 13, 18, 23]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ids:
+    """Distinct ids in ascending order: whole numbers, then text, then UUIDs.
+
+    They become Python objects one by one, when asked for. As an array they are int64 where all
+    are whole numbers, and objects otherwise.
+
+    Parameters
+    ----------
+    numbers, texts, uuids
+        The ids of each kind, ascending; a UUID is 16 bytes.
+
+    Examples
+    --------
+    >>> ids = Ids.of(["C2", 7, "C1"])
+    >>> ids.tolist(), ids[1], ids.locate("C2"), len(ids)
+    ([7, 'C1', 'C2'], 'C1', 2, 3)
+    """
+
+    numbers: Ints = field(default_factory=lambda: _NO_NUMBERS)
+    texts: Texts = field(default_factory=lambda: _NO_TEXTS)
+    uuids: Bytes = field(default_factory=lambda: _NO_UUIDS)
+
+    @classmethod
+    def of(cls, items: Iterable[Id]) -> Ids:
+        """Return the ids given, in any order and number, once each.
+
+        Raises
+        ------
+        DataError
+            Whole numbers beyond 64 bits.
+        """
+        return _code_items(list(items))[1]
+
+    def __len__(self) -> int:
+        return len(self.numbers) + len(self.texts) + len(self.uuids)
+
+    def __repr__(self) -> str:
+        return f"Ids({len(self)})"
+
+    def __getitem__(self, row: int) -> Id:
+        size = len(self)
+        if not -size <= row < size:
+            raise IndexError(row)
+        at = row % size
+        if at < len(self.numbers):
+            return int(self.numbers[at])
+        at -= len(self.numbers)
+        if at < len(self.texts):
+            return self.texts[at]
+        return UUID(bytes=self.uuids[at - len(self.texts)].tobytes())
+
+    def __iter__(self) -> Iterator[Id]:
+        return iter(self.tolist())
+
+    def __array__(
+        self, dtype: np.dtype[np.generic] | None = None, copy: bool | None = None
+    ) -> NDArray[np.generic]:
+        values: NDArray[np.generic] = self.numbers
+        if len(self.numbers) < len(self):
+            values = object_array(self.tolist())
+        return np.array(values, dtype, copy=copy)
+
+    def tolist(self) -> list[Id]:
+        """Return all ids as Python objects."""
+        uuids = cast("list[UUID]", uuids_of(self.uuids))
+        return [*self.numbers.tolist(), *self.texts.tolist(), *uuids]
+
+    @property
+    def kinds(self) -> dict[IdKind, int]:
+        """The kinds of ids there are, and how many of each, in their order."""
+        sizes: dict[IdKind, int] = {
+            "int": len(self.numbers),
+            "str": len(self.texts),
+            "uuid": len(self.uuids),
+        }
+        return {kind: size for kind, size in sizes.items() if size}
+
+    def take(self, rows: Ints | Mask) -> Ids:
+        """Return some of the ids: a mask, or ascending positions, each once."""
+        places = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        ends = np.cumsum([len(self.numbers), len(self.texts)])
+        first, second = np.searchsorted(places, ends)
+        return Ids(
+            self.numbers[places[:first]],
+            self.texts.take(places[first:second] - ends[0]),
+            self.uuids[places[second:] - ends[1]],
+        )
+
+    def locate(self, wanted: object) -> int:
+        """Return the position of one id, -1 where it is absent."""
+        part: Any
+        key: Any = wanted
+        if type(wanted) is int:
+            part, before = self.numbers, 0
+        elif type(wanted) is str:
+            part, before = self.texts, len(self.numbers)
+        elif isinstance(wanted, UUID):
+            # NumPy takes zeros from the end of bytes, which leaves their order as it is.
+            part, key = self.uuids.view("S16")[:, 0], wanted.bytes.rstrip(b"\0")
+            before = len(self.numbers) + len(self.texts)
+        else:
+            return -1
+        place = bisect_left(part, key)
+        return before + place if place < len(part) and part[place] == key else -1
+
+    def find(self, wanted: Ids) -> Ints:
+        """Return the position of each wanted id among these, -1 where it is absent."""
+        found = (
+            _found(kernels.find, wanted.numbers, self.numbers),
+            _found(kernels.find_texts, wanted.texts, self.texts),
+            _found(kernels.find_fixed, wanted.uuids, self.uuids),
+        )
+        return _in_a_row(found, self)
+
+    def merge(self, other: Ids) -> tuple[Ids, Ints, Ints]:
+        """Return all ids of both, and the position of each of these and of the others' there."""
+        numbers = _merged(kernels.merge, self.numbers, other.numbers)
+        texts = _merged(kernels.merge_texts, self.texts, other.texts)
+        uuids = _merged(kernels.merge_fixed, self.uuids, other.uuids)
+        both = Ids(numbers[0], texts[0], uuids[0])
+        mine = _in_a_row((numbers[1], texts[1], uuids[1]), both)
+        return both, mine, _in_a_row((numbers[2], texts[2], uuids[2]), both)
+
+    def as_texts(self) -> Texts:
+        """Return all ids written as text."""
+        numbers = Texts.from_strings(map(str, self.numbers.tolist()))
+        return Texts.joined([numbers, self.texts, _written(self.uuids)])
+
+
+def _found(find: Callable[[Part, Part], Ints], wanted: Part, part: Part) -> Ints:
+    """Return the places of the wanted ids of one kind; mostly none of that kind is wanted."""
+    return find(wanted, part) if len(wanted) else _NO_NUMBERS
+
+
+def _merged(
+    merge: Callable[[Part, Part], tuple[Part, Ints, Ints]], left: Part, right: Part
+) -> tuple[Part, Ints, Ints]:
+    """Unite the ids of one kind; mostly one side or both have none of that kind."""
+    if len(left) and len(right):
+        return merge(left, right)
+    return left if len(left) else right, np.arange(len(left)), np.arange(len(right))
+
+
+def _in_a_row(places: Sequence[Ints], ids: Ids) -> Ints:
+    """Return the places of each kind among those of its own kind as places among all ids."""
+    starts = (0, len(ids.numbers), len(ids.numbers) + len(ids.texts))
+    moved = [
+        place if start == 0 else np.where(place < 0, -1, place + start)
+        for place, start in zip(places, starts, strict=True)
+        if len(place)
+    ]
+    return moved[0] if len(moved) == 1 else np.concatenate([np.empty(0, np.int64), *moved])
+
+
+def _written(uuids: Bytes) -> Texts:
+    """Return UUIDs as text: 32 digits with dashes between."""
+    digits = np.full((len(uuids), 36), ord("-"), np.uint8)
+    digits[:, np.delete(np.arange(36), _DASHES)] = _HEX[uuids].reshape(len(uuids), 32)
+    return Texts(digits.reshape(-1), np.arange(len(uuids) + 1) * 36)
+
+
+# Columns of ids
 
 
 def bad_ids(raw: Raw, column: str) -> Mask | None:
     """Return True where a value is present but is no id: a fraction, a truth value, a time."""
     match raw.kind:
-        case "int":
+        case "int" | "text" | "uuid":
             return None
         case "float":
             floats = raw.values.astype(np.float64)
             bad = ~((floats == np.floor(floats)) & (np.abs(floats) < _EXACT))
         case "coded":
             assert raw.categories is not None
+            if isinstance(raw.categories, Texts):
+                return None
             wrong = np.array([not _is_id(item, column) for item in raw.categories], np.bool_)
             if not wrong.any():
                 return None
@@ -65,104 +241,109 @@ def _is_id(item: object, column: str) -> bool:
             return isinstance(item, str | UUID)
 
 
-def code_ids(raw: Raw) -> tuple[Ints, Ids]:
+def code_ids(raw: Raw) -> tuple[Codes, Ids]:
     """Code a column without bad ids: codes (-1 where missing) and the ids that occur, ascending."""
     if raw.kind == "coded":
-        return _code_objects(raw)
-    values = raw.values
+        return _code_categories(raw)
     if raw.missing is None:
-        return kernels.encode(values.astype(np.int64, copy=False))
-    present = ~raw.missing
-    codes = np.full(len(raw), -1, np.int64)
-    codes[present], ids = kernels.encode(values[present].astype(np.int64))
+        return _code_present(raw)
+    if raw.pool is not None and not _hides_text(raw.pool, raw):
+        return _code_present(raw)  # what is missing is empty, and coded -1 with the others
+    found, ids = _code_present(raw.take(~raw.missing))
+    codes = np.full(len(raw), -1, found.dtype)
+    codes[~raw.missing] = found
     return codes, ids
 
 
-def _code_objects(raw: Raw) -> tuple[Ints, Ids]:
-    assert raw.categories is not None
-    codes = raw.values.astype(np.int64, copy=False)
+def _hides_text(pool: Texts, raw: Raw) -> bool:
+    """Tell whether a row has a text, and is missing all the same."""
+    empty = pool.empty() if raw.rows is None else pool.empty()[raw.rows]
+    return raw.missing is not None and bool((raw.missing & ~empty).any())
+
+
+def _code_present(raw: Raw) -> tuple[Codes, Ids]:
+    if raw.pool is not None:
+        codes, texts = encode_texts(raw.pool, raw.rows)
+        return codes, Ids(texts=texts)
+    if raw.kind == "uuid":
+        codes, uuids = kernels.encode_fixed(raw.values.view(np.uint8))
+        return codes, Ids(uuids=uuids)
+    codes, numbers = kernels.encode(raw.values.astype(np.int64, copy=False))
+    return codes, Ids(numbers)
+
+
+def _code_categories(raw: Raw) -> tuple[Codes, Ids]:
+    """Code ids that are coded already: each category that occurs is looked at once."""
+    categories, codes = raw.categories, raw.values.astype(np.int64, copy=False)
+    assert categories is not None
     if raw.missing is not None:
         codes = np.where(raw.missing, -1, codes)
-    counts = np.bincount(codes + 1, minlength=len(raw.categories) + 1)
-    used = np.flatnonzero(counts[1:])
-    items = raw.categories[used].tolist()
-    if float in set(map(type, items)):
-        return _code_with_floats(codes, used, items, len(raw.categories))
-    ids, order = sort_ids(items)
-    lookup = np.full(len(raw.categories) + 1, -1, np.int64)
-    lookup[used[order]] = np.arange(len(used))
-    return lookup[codes], ids
-
-
-def _code_with_floats(
-    codes: Ints, used: Ints, items: list[object], categories: int
-) -> tuple[Ints, Ids]:
-    """Code ids of which some are whole numbers written as floats, equal to those that are not."""
-    plain = [int(item) if isinstance(item, float) else item for item in items]
-    place = {item: at for at, item in enumerate(dict.fromkeys(plain))}
-    ids, order = sort_ids(cast("list[Id]", list(place)))
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    lookup = np.full(categories + 1, -1, np.int64)
-    lookup[used] = rank[[place[item] for item in plain]]
-    return lookup[codes], ids
-
-
-def sort_ids(items: Sequence[Id]) -> tuple[Ids, Ints]:
-    """Return distinct ids in ascending order, and the position in `items` that each came from."""
-    kinds = set(map(type, items))
-    if len(kinds) <= 1:
-        order = sorted(range(len(items)), key=items.__getitem__)
+    used = np.zeros(len(categories) + 1, np.bool_)
+    used[codes] = True
+    rows = np.flatnonzero(used[:-1])
+    if isinstance(categories, Texts):
+        found, ids = _code_present(Raw.of_texts(categories.take(rows)))
     else:
-        order = sorted(range(len(items)), key=lambda i: (_RANK[type(items[i])], items[i]))
-    ranked = [items[i] for i in order]
-    return as_ids(ranked), np.array(order, np.int64)
+        found, ids = _code_items([_plain(item) for item in categories[rows].tolist()])
+    lookup = np.full(len(used), -1, found.dtype)
+    lookup[rows] = found
+    return lookup[codes], ids
 
 
-def as_ids(ascending: Sequence[Id]) -> Ids:
-    """Return ascending ids as an array: int64 when all are whole numbers that fit."""
-    if all(type(item) is int and -(2**63) <= item < 2**63 for item in ascending):
-        return np.array(ascending, np.int64)
-    ids = np.empty(len(ascending), np.object_)
-    ids[:] = ascending
-    return ids
+def _plain(item: object) -> Id:
+    return int(item) if isinstance(item, float) else cast(Id, item)
 
 
-def find_ids(wanted: Ids, ids: Ids) -> Ints:
-    """Return the position of each wanted id among ascending ids, -1 where it is absent."""
-    if wanted.dtype != np.object_ and ids.dtype != np.object_:
-        return kernels.find(wanted, ids)
-    place = {item: i for i, item in enumerate(ids.tolist())}
-    found = map(place.get, wanted.tolist(), [-1] * len(wanted))
-    return np.fromiter(found, np.int64, len(wanted))
+def _code_items(items: Sequence[Id]) -> tuple[Codes, Ids]:
+    """Code Python objects, which may be equal."""
+    codes = np.empty(len(items), np.int64)
+    parts: dict[str, Any] = {}
+    before = 0
+    for name, (kind, code) in _PARTS.items():
+        rows = [at for at, item in enumerate(items) if isinstance(item, kind)]
+        if rows:
+            found, parts[name] = code([items[at] for at in rows])
+            codes[rows] = found + before
+            before += len(parts[name])
+    return codes.astype(np.int32) if before < 2**31 else codes, Ids(**parts)
 
 
-def locate(wanted: Id, ids: Ids) -> int:
-    """Return the position of one id, -1 where it is absent."""
-    if ids.dtype != np.object_:
-        if type(wanted) is not int:
-            return -1
-        place = int(np.searchsorted(ids, wanted))
-        return place if place < len(ids) and ids[place] == wanted else -1
-    rank = _RANK.get(type(wanted))
-    low, high = 0, len(ids)
-    while rank is not None and low < high:
-        middle = (low + high) // 2
-        item = ids[middle]
-        key = (_RANK[type(item)], item)
-        if key == (rank, wanted):
-            return middle
-        if key < (rank, wanted):
-            low = middle + 1
-        else:
-            high = middle
-    return -1
+def _code_numbers(items: Sequence[Any]) -> tuple[Codes, Ints]:
+    try:
+        return kernels.encode(np.array(items, np.int64))
+    except OverflowError:
+        raise DataError("whole numbers beyond 64 bits; give them as text") from None
 
 
-def unite(left: Ids, right: Ids) -> Ids:
-    """Return all ids of both, ascending."""
-    if left.dtype != np.object_ and right.dtype != np.object_:
-        both = np.sort(np.concatenate([left, right]))
-        return both[np.append(True, both[1:] != both[:-1])] if len(both) else both
-    merged = dict.fromkeys(left.tolist()) | dict.fromkeys(right.tolist())
-    return sort_ids(list(merged))[0]
+def _code_strings(items: Sequence[Any]) -> tuple[Codes, Texts]:
+    return kernels.encode_texts(Texts.from_strings(items))
+
+
+def _code_uuids(items: Sequence[Any]) -> tuple[Codes, Bytes]:
+    data = b"".join(item.bytes for item in items)
+    return kernels.encode_fixed(np.frombuffer(data, np.uint8).reshape(-1, 16))
+
+
+_PARTS: Mapping[str, tuple[type, Callable[[Sequence[Any]], tuple[Codes, Any]]]] = {
+    "numbers": (int, _code_numbers),
+    "texts": (str, _code_strings),
+    "uuids": (UUID, _code_uuids),
+}
+
+
+def has_repeated_ids(raw: Raw) -> bool:
+    """Tell whether any id occurs twice, in a column without missing or bad ids."""
+    if raw.pool is not None:
+        repeated = kernels.has_duplicate_texts(raw.pool)
+        return repeated and (raw.rows is None or len(_code_present(raw)[1]) < len(raw))
+    if raw.kind == "uuid":
+        return kernels.has_duplicate_fixed(raw.values.view(np.uint8))
+    # Codes into distinct values repeat where these do.
+    return kernels.has_duplicates(raw.values.astype(np.int64, copy=False))
+
+
+def rows_of(codes: Codes, groups: int) -> Ints:
+    """Return the row of each code, -1 for a code that no row has; no two rows share one."""
+    rows = np.full(groups, -1)
+    rows[codes] = np.arange(len(codes))
+    return rows

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from crmcore.calendars import Zone
 from crmcore.columns import Ints, Mask
 
-__all__ = ["Intake", "LeftOut", "LeftOutKind", "Month", "months_of"]
+__all__ = ["POSITIONS", "Intake", "LeftOut", "LeftOutKind", "Month", "months_of"]
 
 LeftOutKind: TypeAlias = Literal["excluded", "quarantined", "collapsed"]
 Month: TypeAlias = str
 """A calendar month such as ``2025-06``, or ``unknown`` where the row has no readable time."""
 
-_POSITIONS = 5
+POSITIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def left_out(
         len(positions),
         exact_sum(money),
         int(np.count_nonzero(~known)),
-        tuple(np.sort(positions)[:_POSITIONS].tolist()),
+        tuple(np.sort(positions)[:POSITIONS].tolist()),
         {str(name): (int(rows[i]), exact_sum(money[codes == i])) for i, name in enumerate(names)},
     )
 

@@ -25,6 +25,7 @@ class Dimension:
         """Return the dimension of a raw column; ``None`` when there is no column."""
         if raw is None:
             return None
+        raw = raw.coded()
         if raw.categories is not None:
             codes = raw.values.astype(np.int64, copy=False)
             values = tuple(raw.categories.tolist())

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from crmcore.columns import Ints, Mask
+from crmcore.columns import Codes, Ints, Mask
 from crmcore.errors import DataError
 from crmcore.records.folding import NO_LINK
 from crmcore.records.orders import RETURN, UNLINKED, OrderTable, relink
@@ -143,7 +143,7 @@ class _Matching:
         self.asked_row, self.asked_key = rows[~sales], keys[~sales]
 
     def _keys(self, rule: LinkRule) -> tuple[Ints, Ints]:
-        customer = self.orders.customer
+        customer = self.orders.customer.astype(np.int64)
         if rule == "latest_sale":
             return np.arange(len(customer)), customer
         product = self.orders.lines.product
@@ -212,10 +212,10 @@ class _Matching:
         best[asked[later]] = row[later]
 
 
-def _turns(customer: Ints) -> Ints:
+def _turns(customer: Codes) -> Ints:
     """Return the position of each entry among those of its customer; they stand together."""
     if len(customer) == 0:
-        return customer
+        return np.empty(0, np.int64)
     start = np.append(True, customer[1:] != customer[:-1])
     first = np.flatnonzero(start)
     turns: Ints = np.arange(len(customer)) - first[np.cumsum(start) - 1]

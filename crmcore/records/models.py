@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Context, Decimal
+from operator import attrgetter
 from typing import Annotated, Literal, Self, TypeAlias
 from uuid import UUID
 
@@ -31,7 +32,7 @@ Attribute: TypeAlias = bool | int | float | Decimal | date | str | None
 
 # What was given is never repeated in an error: it may be personal.
 _FROZEN = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-_OWN_COLUMNS = frozenset({"customer_id", "registered_on", "birthday", "time_zone", "blocked"})
+_CUSTOMER_COLUMNS = ("customer_id", "registered_on", "birthday", "time_zone", "blocked")
 
 
 class OrderLine(BaseModel):
@@ -145,7 +146,7 @@ class Customer(BaseModel):
     @field_validator("attributes")
     @classmethod
     def _names_are_free(cls, given: Mapping[str, Attribute]) -> Mapping[str, Attribute]:
-        if any(name in _OWN_COLUMNS or name.startswith("tag:") for name in given):
+        if any(name in _CUSTOMER_COLUMNS or name.startswith("tag:") for name in given):
             raise ValueError("an attribute may not have the name of a field, nor of a tag")
         return given
 
@@ -174,28 +175,25 @@ _WHERE_STATED = frozenset({"status_at", "known_at", "returns_order_id", "line_id
 def columns_of_models(orders: Iterable[Order]) -> tuple[dict[str, list[object]], bool]:
     """Return standard columns of some orders, and whether they are lines."""
     orders = list(orders)
-    by_line = any(order.lines for order in orders)
-    columns: dict[str, list[object]] = {
-        name: [getattr(order, name) for order in orders] for name in _ORDER_COLUMNS
-    }
-    if by_line:
-        columns = _by_line(orders)
+    by_line = any(map(attrgetter("lines"), orders))
+    columns = _by_line(orders) if by_line else _attributes(orders, _ORDER_COLUMNS)
     return {
         name: values
         for name, values in columns.items()
-        if name not in _WHERE_STATED or any(value is not None for value in values)
+        if name not in _WHERE_STATED or values.count(None) < len(values)
     }, by_line
+
+
+def _attributes(models: Sequence[BaseModel], names: Iterable[str]) -> dict[str, list[object]]:
+    return {name: list(map(attrgetter(name), models)) for name in names}
 
 
 def _by_line(orders: Iterable[Order]) -> dict[str, list[object]]:
     pairs: list[tuple[Order, Order | OrderLine]] = [
         (order, line) for order in orders for line in order.lines or (order,)
     ]
-    columns: dict[str, list[object]] = {
-        name: [getattr(order, name) for order, _ in pairs]
-        for name in _ORDER_COLUMNS
-        if name not in _LINE_COLUMNS
-    }
+    whole = [name for name in _ORDER_COLUMNS if name not in _LINE_COLUMNS]
+    columns = _attributes([order for order, _ in pairs], whole)
     for name in _LINE_COLUMNS:
         columns[name] = [getattr(line, name, None) for _, line in pairs]
     return columns
@@ -204,10 +202,7 @@ def _by_line(orders: Iterable[Order]) -> dict[str, list[object]]:
 def columns_of_customers(customers: Iterable[Customer]) -> dict[str, list[object]]:
     """Return standard columns of some customers; attributes and tags become columns."""
     customers = list(customers)
-    columns: dict[str, list[object]] = {
-        name: [getattr(customer, name) for customer in customers]
-        for name in ("customer_id", "registered_on", "birthday", "time_zone", "blocked")
-    }
+    columns = _attributes(customers, _CUSTOMER_COLUMNS)
     attributes = dict.fromkeys(name for customer in customers for name in customer.attributes)
     for name in attributes:
         columns[name] = [customer.attributes.get(name) for customer in customers]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Hashable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import date, datetime
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from functools import reduce
+from itertools import count
 from typing import Literal, TypeAlias, cast
 from uuid import UUID
 
@@ -59,7 +62,8 @@ _ABSENT: dict[Family, Callable[[object], bool]] = {
     "text": operator.not_,
 }
 _MOST_DIGITS = 18
-_INT64 = range(-(2**63), 2**63)
+_UNROUNDED = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX)
+_WIDE = Context(prec=60)
 
 
 def families(name: str, values: Iterable[object]) -> Families:
@@ -99,15 +103,15 @@ def keys(values: list[object], families: Families) -> Iterable[Hashable]:
 
 def factorise(keys: Iterable[Hashable], values: list[object]) -> tuple[Codes, Objects]:
     """Return codes and the distinct values, in the order in which they first appear."""
-    keys = list(keys)
-    distinct = dict(zip(reversed(keys), reversed(values), strict=True))
-    order = dict.fromkeys(keys)
-    index = dict(zip(order, range(len(order)), strict=True))
-    codes = np.fromiter(map(index.__getitem__, keys), np.int32, len(keys))
-    return codes, object_array(list(map(distinct.__getitem__, order)))
+    index: dict[Hashable, int] = defaultdict(count().__next__)
+    codes = np.fromiter(map(index.__getitem__, keys), np.int32, len(values))
+    first = np.empty(len(index), np.int64)
+    # Of several written to one place the last, which is the first row, stays.
+    first[codes[::-1]] = np.arange(len(values))[::-1]
+    return codes, object_array(list(map(values.__getitem__, first.tolist())))
 
 
-def object_array(values: list[object]) -> Objects:
+def object_array(values: Sequence[object]) -> Objects:
     """Return an array of the objects themselves, also of sequences."""
     array = np.empty(len(values), np.object_)
     array[:] = values
@@ -116,8 +120,7 @@ def object_array(values: list[object]) -> Objects:
 
 def shortest(value: Decimal) -> Decimal:
     """Return a finite decimal without superfluous zeros, and without rounding."""
-    digits = len(value.as_tuple().digits)
-    return value.normalize(Context(prec=digits, Emin=MIN_EMIN, Emax=MAX_EMAX))
+    return value.normalize(_UNROUNDED)
 
 
 def scaled(values: list[Decimal]) -> tuple[Ints, int] | None:
@@ -126,11 +129,15 @@ def scaled(values: list[Decimal]) -> tuple[Ints, int] | None:
     What is not finite counts as zero.
     """
     finite = [shortest(value) if value.is_finite() else Decimal(0) for value in values]
-    digits = max([0, *(-cast("int", value.as_tuple().exponent) for value in finite)])
-    if digits > _MOST_DIGITS or any(value.adjusted() > _MOST_DIGITS for value in finite):
+    if any(value.adjusted() > _MOST_DIGITS for value in finite):
         return None
-    wide = Context(prec=60)
-    whole = [int(value.scaleb(digits, wide)) for value in finite]
-    if not all(map(_INT64.__contains__, whole)):
+    # A sum has as many digits as that of its terms that has most; or so many that it is rounded.
+    total = reduce(_WIDE.add, finite, Decimal(0))
+    digits = -cast("int", total.as_tuple().exponent)
+    if digits > _MOST_DIGITS:
         return None
-    return np.array(whole, np.int64), digits
+    whole = [int(value.scaleb(digits, _WIDE)) for value in finite]
+    try:
+        return np.array(whole, np.int64), digits
+    except OverflowError:
+        return None

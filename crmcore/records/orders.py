@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crmcore import kernels
 from crmcore.calendars import Zone, zone
-from crmcore.columns import Ints, Mask
+from crmcore.columns import Codes, Ints, Mask
 from crmcore.errors import DataError
 from crmcore.money import Currency, Rates
-from crmcore.records.ids import Id, Ids, as_ids, code_ids, locate
+from crmcore.records.ids import Id, Ids, code_ids
 from crmcore.records.intake import Intake
 from crmcore.records.lines import Dimension, LineColumns
 from crmcore.records.preparing import NO_LINK, Prepared, prepare
@@ -25,14 +27,18 @@ from crmcore.records.source import Source
 if TYPE_CHECKING:
     from crmcore.records.models import Order
 
-__all__ = ["RETURN", "UNLINKED", "WITHDRAWN", "OrderTable", "relink"]
+__all__ = ["RETURN", "UNLINKED", "WITHDRAWN", "OrderTable", "assemble", "relink"]
 
 RETURN = len(STATUSES)
 """Status code of a row that is a return."""
 WITHDRAWN = RETURN + 1
 """Status code of a return that was cancelled or refused."""
 UNLINKED = -1
-_UNDONE = [STATUSES.index("cancelled"), STATUSES.index("refused")]
+_DELIVERED = STATUSES.index("delivered")
+_RETURNED = np.array(
+    [WITHDRAWN if status in ("cancelled", "refused") else RETURN for status in STATUSES], np.uint8
+)
+"""What each status means for a row that is a return."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +65,12 @@ class OrderTable:
         For each row in `return_rows`, the row of the order it returns, or -1.
     intake
         What became of the rows given.
+    bound
+        No amount is greater than this, below zero or above it.
+    latest_us
+        No row was placed later.
+    frame_kind
+        The kind of frame the rows came in, and in which results go out by default.
 
     Examples
     --------
@@ -75,7 +87,7 @@ class OrderTable:
     currency: Currency
     zone: Zone
     customer_ids: Ids
-    customer: Ints
+    customer: Codes
     placed_us: Ints
     amount_minor: Ints
     status: NDArray[np.uint8]
@@ -83,6 +95,8 @@ class OrderTable:
     sale_of: Ints
     lines: LineColumns
     intake: Intake
+    bound: int
+    latest_us: int
     order_ids: Raw | None = None
     order_code: Ints | None = None
     return_of: Ints | None = None
@@ -93,6 +107,7 @@ class OrderTable:
     quantity_known: Mask | None = None
     channel: Dimension | None = None
     promotion: Dimension | None = None
+    frame_kind: str = "pyarrow"
 
     def __len__(self) -> int:
         return len(self.placed_us)
@@ -139,13 +154,21 @@ class OrderTable:
 
     @classmethod
     def from_frame(cls, frame: object, source: Source, *, rates: Rates | None = None) -> OrderTable:
-        """Build from a pandas, polars, pyarrow or DuckDB frame, or any Arrow stream.
+        """Build from a pandas, polars, pyarrow, DuckDB or narwhals frame, or any Arrow stream.
 
-        Needs the extra ``crmcore[frames]``.
+        Memory is shared where the frame allows it, and results go out in the same kind of frame;
+        see the page on frames. Needs the extra ``crmcore[frames]``.
+
+        Raises
+        ------
+        DataError
+            It is no frame, a chunk has other columns than those before, or as for `from_arrays`.
         """
         from crmcore.records.arrow import raw_columns
+        from crmcore.records.frames import frame_kind
 
-        return cls.from_raw(raw_columns(frame), source, rates=rates)
+        table = cls.from_raw(raw_columns(frame), source, rates=rates)
+        return replace(table, frame_kind=frame_kind(frame))
 
     @classmethod
     def from_models(cls, orders: Iterable[Order], *, currency: Currency) -> OrderTable:
@@ -153,8 +176,7 @@ class OrderTable:
         from crmcore.records.models import columns_of_models
 
         columns, by_line = columns_of_models(orders)
-        source = Source(currency=currency, rows="lines" if by_line else "orders")
-        return cls.from_arrays(columns, source)
+        return cls.from_arrays(columns, _source_of_models(currency, by_line=by_line))
 
     @classmethod
     def from_raw(
@@ -164,7 +186,7 @@ class OrderTable:
         standard = standardise(raw, source, rates=rates)
         local = zone(source.zone or "UTC")
         prepared = prepare(standard, by_line=source.rows == "lines", zone=local)
-        return _assemble(prepared, source.currency, local)
+        return assemble(prepared, source.currency, local)
 
     def take(self, rows: Mask | Ints) -> OrderTable:
         """Return a table of some of the rows, in that order; links are found again."""
@@ -182,7 +204,7 @@ class OrderTable:
         sale_of = np.tile(self.sale_of, times)
         columns = self._columns_at(np.tile(np.arange(size), times))
         columns |= {
-            "customer_ids": np.arange(times),
+            "customer_ids": Ids(np.arange(times)),
             "customer": np.repeat(np.arange(times), size),
             "lines": self.lines.repeat(times, size),
             "return_rows": np.tile(self.return_rows, times) + place,
@@ -201,31 +223,27 @@ class OrderTable:
 
     def of_customer(self, customer_id: Id) -> OrderTable:
         """Return the table of one customer's rows; empty when there are none."""
-        place = locate(customer_id, self.customer_ids)
+        place = self.customer_ids.locate(customer_id)
         if place == 0 and len(self.customer_ids) == 1 and not self.customer.any():
             return self
         rows = np.flatnonzero(self.customer == place) if place >= 0 else np.empty(0, np.int64)
         table = self.take(rows)
         return replace(
             table,
-            customer_ids=as_ids([customer_id]),
-            customer=np.zeros(len(rows), np.int64),
+            customer_ids=Ids.of([customer_id]),
+            customer=np.zeros(len(rows), np.int32),
         )
 
     def only_customers(self, present: Ints) -> OrderTable:
         """Return the table with some of its customers; rows of the others belong to nobody."""
-        lookup = np.full(len(self.customer_ids) + 1, len(present))
+        lookup = np.full(len(self.customer_ids) + 1, len(present), self.customer.dtype)
         lookup[present] = np.arange(len(present))
-        ids = self.customer_ids[present]
+        ids = self.customer_ids.take(present)
         return replace(self, customer_ids=ids, customer=lookup[self.customer])
 
     def order_id(self, row: int) -> object:
         """Return the id of one row's order as given, ``None`` when there are no ids."""
-        raw = self.order_ids
-        if raw is None:
-            return None
-        value = raw.values[row].item()
-        return value if raw.categories is None else raw.categories[value]
+        return None if self.order_ids is None else self.order_ids.item(row)
 
     def known_at(self, moment_us: int) -> OrderTable:
         """Return the table as it was known at that moment; itself when that is not recorded."""
@@ -255,10 +273,13 @@ _BY_ROW = (
 )
 
 
-def _assemble(prepared: Prepared, currency: Currency, local: Zone) -> OrderTable:
+def assemble(prepared: Prepared, currency: Currency, local: Zone) -> OrderTable:
+    """Return clean rows as a table: customers and statuses coded, returns linked."""
     rows = prepared.rows
-    customer, ids = _customers(rows.customer_id, rows.rows)
-    notices = dict(prepared.intake.notices)
+    customer, ids = _customers(rows.customer_id)
+    amounts = rows.amount_survey or kernels.survey(rows.amount_minor)
+    placed = rows.placed_survey or kernels.survey(rows.placed_us)
+    status, returns = _statuses(rows.status, rows.amount_minor, amounts.negatives)
     table = OrderTable(
         currency=currency,
         zone=local,
@@ -266,11 +287,13 @@ def _assemble(prepared: Prepared, currency: Currency, local: Zone) -> OrderTable
         customer=customer,
         placed_us=rows.placed_us,
         amount_minor=rows.amount_minor,
-        status=_statuses(rows.status, rows.amount_minor),
-        return_rows=np.empty(0, np.int64),
-        sale_of=np.empty(0, np.int64),
+        status=status,
+        return_rows=returns,
+        sale_of=np.full(len(returns), UNLINKED),
         lines=LineColumns.of(prepared.lines),
         intake=prepared.intake,
+        bound=amounts.reach,
+        latest_us=placed.greatest,
         order_ids=rows.order_id,
         order_code=prepared.order,
         return_of=prepared.return_of,
@@ -282,69 +305,78 @@ def _assemble(prepared: Prepared, currency: Currency, local: Zone) -> OrderTable
         channel=Dimension.of(rows.channel),
         promotion=Dimension.of(rows.promotion),
     )
-    returns, sale_of = _link(table)
-    _notice(notices, "zero_amount", int(np.count_nonzero(rows.amount_minor == 0)))
-    if rows.customer_id is None or rows.customer_id.missing is not None:
-        _notice(notices, "anonymous", int(np.count_nonzero(customer == len(ids))))
-    if table.return_of is not None:
-        _notice(notices, "return_link_not_found", _dangling(table, returns))
+    sale_of = _sales(table)
+    found = {
+        "zero_amount": amounts.zeros,
+        "anonymous": _anonymous(table, rows.customer_id),
+        "return_link_not_found": _dangling(table, sale_of),
+    }
+    notices = {**prepared.intake.notices, **{name: found[name] for name in found if found[name]}}
     intake = replace(prepared.intake, notices=notices)
-    return replace(table, return_rows=returns, sale_of=sale_of, intake=intake)
+    return replace(table, sale_of=sale_of, intake=intake)
 
 
-def _dangling(table: OrderTable, returns: Ints) -> int:
+@lru_cache
+def _source_of_models(currency: Currency, *, by_line: bool) -> Source:
+    return Source(currency=currency, rows="lines" if by_line else "orders")
+
+
+def _anonymous(table: OrderTable, given: Raw | None) -> int:
+    if given is None or given.missing is None:
+        return 0
+    return int(np.count_nonzero(table.customer == len(table.customer_ids)))
+
+
+def _dangling(table: OrderTable, sale_of: Ints) -> int:
     """Count returns that name an order which their customer has in no version."""
     if table.return_of is None:
         return 0
-    named, who = table.return_of[returns], len(table.customer_ids) + 1
-    dangling = named != NO_LINK
-    if table.order_code is not None:
-        rows = np.flatnonzero(table.status < RETURN)
-        there = table.order_code[rows] * who + table.customer[rows]
-        dangling &= ~np.isin(named * who + table.customer[returns], there)
-    return int(np.count_nonzero(dangling))
+    unlinked, who = table.return_rows[sale_of == UNLINKED], len(table.customer_ids) + 1
+    returns = unlinked[table.return_of[unlinked] != NO_LINK]
+    if table.order_code is None or len(returns) == 0:
+        return len(returns)
+    rows = np.flatnonzero(table.status < RETURN)
+    there = table.order_code[rows] * who + table.customer[rows]
+    named = table.return_of[returns] * who + table.customer[returns]
+    return int(np.count_nonzero(~np.isin(named, there)))
 
 
-def _notice(notices: dict[str, int], name: str, count: int) -> None:
-    if count:
-        notices[name] = count
-
-
-def _customers(raw: Raw | None, rows: int) -> tuple[Ints, Ids]:
+def _customers(raw: Raw | None) -> tuple[Codes, Ids]:
     if raw is None:
         raise DataError("no customer ids", column="customer_id")
     codes, ids = code_ids(raw)
     if raw.missing is not None:
-        codes = np.where(codes < 0, len(ids), codes)
+        codes[codes < 0] = len(ids)
     return codes, ids
 
 
-def _statuses(given: NDArray[np.uint8] | None, amounts: Ints) -> NDArray[np.uint8]:
-    """Return the status codes with returns marked; without a status, orders are delivered."""
-    negative = amounts < 0 if len(amounts) and int(amounts.min()) < 0 else None
-    if given is None:
-        status = np.full(len(amounts), STATUSES.index("delivered"), np.uint8)
-        if negative is not None:
-            status[negative] = RETURN
-        return status
-    if negative is None:
-        return given
-    status = given.copy()
-    status[negative] = np.where(np.isin(given[negative], _UNDONE), WITHDRAWN, RETURN)
-    return status
+def _statuses(
+    given: NDArray[np.uint8] | None, amounts: Ints, negatives: int
+) -> tuple[NDArray[np.uint8], Ints]:
+    """Return the status codes, with returns marked, and the rows of these.
+
+    Returns are the rows with a negative amount. Without a status, orders are delivered.
+    """
+    status = np.full(len(amounts), _DELIVERED, np.uint8) if given is None else given
+    if not negatives:
+        return status, np.empty(0, np.int64)
+    returns = kernels.negative(amounts)
+    status = status.copy()
+    status[returns] = _RETURNED[status[returns]]
+    return status, returns
 
 
 def relink(table: OrderTable) -> OrderTable:
-    """Return the table with the links of its returns found again."""
-    returns, sale_of = _link(table)
-    return replace(table, return_rows=returns, sale_of=sale_of)
+    """Return the table with its returns and their links found again."""
+    table = replace(table, return_rows=np.flatnonzero(table.status >= RETURN))
+    return replace(table, sale_of=_sales(table))
 
 
-def _link(table: OrderTable) -> tuple[Ints, Ints]:
-    """Return the rows that are returns, and the row of the order that each of them returns."""
-    returns = np.flatnonzero(table.status >= RETURN)
+def _sales(table: OrderTable) -> Ints:
+    """Return the row of the order that each of the returns returns, or -1."""
+    returns = table.return_rows
     if table.return_of is None or table.order_code is None or len(returns) == 0:
-        return returns, np.full(len(returns), UNLINKED)
+        return np.full(len(returns), UNLINKED)
     row_of = np.full(int(table.order_code.max()) + 2, UNLINKED)
     orders = np.flatnonzero(table.status < RETURN)
     row_of[table.order_code[orders]] = orders
@@ -352,4 +384,4 @@ def _link(table: OrderTable) -> tuple[Ints, Ints]:
     known = (named >= 0) & (named < len(row_of))
     sale = np.where(known, row_of[np.where(known, named, -1)], UNLINKED)
     same = table.customer[np.where(sale < 0, 0, sale)] == table.customer[returns]
-    return returns, np.where(same, sale, UNLINKED)
+    return np.where(same, sale, UNLINKED)

@@ -12,19 +12,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from crmcore import kernels
 from crmcore.calendars import Zone
 from crmcore.columns import Ints, Mask
 from crmcore.errors import DataError
 from crmcore.records.draft import Draft
 from crmcore.records.folding import NO_LINK, Lines, fold, own_lines
-from crmcore.records.ids import bad_ids, code_ids, find_ids
+from crmcore.records.ids import Ids, bad_ids, code_ids, has_repeated_ids
 from crmcore.records.intake import Intake, LeftOutKind
 from crmcore.records.raw import Raw
 from crmcore.records.reading import Standard
 from crmcore.records.repeats import single
 
-__all__ = ["NO_LINK", "Prepared", "prepare"]
+__all__ = ["NO_LINK", "Prepared", "coded", "prepare", "settled", "usable"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,9 +44,8 @@ class Prepared:
 
 def prepare(standard: Standard, *, by_line: bool, zone: Zone) -> Prepared:
     """Clean, single and fold rows; account for every row given."""
-    draft = _usable(Draft(standard, None, [], dict(standard.notices), zone))
-    draft = single(_coded(draft, by_line=by_line), by_line=by_line)
-    draft, lines, kept = fold(draft) if by_line else own_lines(draft)
+    draft = usable(Draft(standard, None, [], dict(standard.notices), zone))
+    draft, lines, kept = settled(draft, by_line=by_line)
     return Prepared(
         draft.rows,
         lines,
@@ -58,10 +56,19 @@ def prepare(standard: Standard, *, by_line: bool, zone: Zone) -> Prepared:
     )
 
 
+def settled(draft: Draft, *, by_line: bool) -> tuple[Draft, Lines, int]:
+    """Return usable rows single and folded, their lines, and how many of the rows are in them.
+
+    Rows of one order must stand together; orders need not.
+    """
+    draft = single(coded(draft, by_line=by_line), by_line=by_line)
+    return fold(draft) if by_line else own_lines(draft)
+
+
 # Unusable rows
 
 
-def _usable(draft: Draft) -> Draft:
+def usable(draft: Draft) -> Draft:
     """Leave out what the source excludes and what cannot be used."""
     standard = draft.rows
     dropped: Mask | None = None
@@ -105,7 +112,7 @@ def _no_version(standard: Standard) -> Mask | None:
     version = standard.version
     if version is None or len(version) == 0:
         return None
-    if version.kind in ("coded", "bool") and not (
+    if version.kind in ("coded", "text", "uuid", "bool") and not (
         version.missing is not None and version.missing.all()
     ):
         raise DataError("versions must be numbers or times", column="version")
@@ -115,24 +122,23 @@ def _no_version(standard: Standard) -> Mask | None:
 # Order ids
 
 
-def _coded(draft: Draft, *, by_line: bool) -> Draft:
+def coded(draft: Draft, *, by_line: bool) -> Draft:
     """Code order ids, and the ids that returns name, where anything needs them."""
     ids, link = draft.rows.order_id, draft.rows.returns_order_id
     if link is None:
-        needed = ids is not None and (by_line or _may_repeat(ids))
-        return replace(draft, order=code_ids(ids)[0]) if needed and ids is not None else draft
-    link_codes, named = code_ids(link)
+        needed = ids is not None and (by_line or has_repeated_ids(ids))
+        return replace(draft, order=_wide(ids)[0]) if needed and ids is not None else draft
+    link_codes, named = _wide(link)
     if ids is None:
         return replace(draft, return_of=link_codes)
-    codes, known = code_ids(ids)
-    found = find_ids(named, known)
+    codes, known = _wide(ids)
+    found = known.find(named)
     # Orders that are not there stay apart from each other.
     found = np.where(found < 0, len(known) + np.arange(len(found)), found)
     return replace(draft, order=codes, return_of=np.append(found, NO_LINK)[link_codes])
 
 
-def _may_repeat(ids: Raw) -> bool:
-    if ids.kind == "int" and ids.missing is None:
-        return kernels.has_duplicates(ids.values.astype(np.int64, copy=False))
-    codes = code_ids(ids)[0] if ids.kind != "coded" else ids.values.astype(np.int64)
-    return kernels.has_duplicates(codes)
+def _wide(raw: Raw) -> tuple[Ints, Ids]:
+    """Code ids by numbers wide enough to multiply."""
+    codes, ids = code_ids(raw)
+    return codes.astype(np.int64, copy=False), ids

@@ -1,30 +1,32 @@
 """Raw columns: whatever the host hands over, in one canonical NumPy form.
 
-Nothing is interpreted here. A column of text stays text, coded; whether it holds ids, times or
+Nothing is interpreted here. A column of text stays text; whether it holds ids, times or
 amounts is decided by the source (see `crmcore.records.reading`).
 """
 
 from __future__ import annotations
 
 import operator
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import compress, repeat
-from typing import Literal, NamedTuple, TypeAlias, cast
+from itertools import compress, count, repeat
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crmcore import kernels
 from crmcore.calendars import DAY_US, FIRST_INSTANT, LAST_INSTANT
 from crmcore.columns import Ints, Mask
 from crmcore.errors import DataError
+from crmcore.records.forms import Coded, Raw, RawKind, either, some
 from crmcore.records.objects import (
     ID_FAMILIES,
     Codes,
     Families,
-    Objects,
     absent,
     factorise,
     families,
@@ -32,105 +34,17 @@ from crmcore.records.objects import (
     object_array,
     scaled,
 )
+from crmcore.texts import Texts
 
 __all__ = ["Coded", "Raw", "RawKind", "RawValues", "raw_column"]
 
-RawKind: TypeAlias = Literal["int", "decimal", "float", "bool", "coded", "time", "date"]
+RawValues: TypeAlias = "NDArray[np.generic] | Sequence[object] | Coded | Raw"
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK = timedelta(microseconds=1)
 _EDGES = ("1677-01-01", "9999-12-31T23:59:59.999999")
 _DAYS = (FIRST_INSTANT // DAY_US, LAST_INSTANT // DAY_US)
 _NAT = -(2**63)
-
-
-class Coded(NamedTuple):
-    """A column given as codes into distinct values, like a pandas categorical.
-
-    Parameters
-    ----------
-    codes
-        Integers of any width: positions in `categories`; ``-1`` is missing. Never copied.
-    categories
-        The values. One that is ``None``, NaN or empty text stands for missing.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> raw = raw_column("status", Coded(np.array([0, 1, -1], np.int8), ["paid", "returned"]))
-    >>> raw.kind, raw.is_missing().tolist()
-    ('coded', [False, False, True])
-    """
-
-    codes: Codes
-    categories: Sequence[object] | NDArray[np.generic]
-
-
-RawValues: TypeAlias = "NDArray[np.generic] | Sequence[object] | Coded | Raw"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Raw:
-    """One raw column.
-
-    Parameters
-    ----------
-    kind
-        ``int`` (int64); ``decimal`` (int64 over ``10**scale``); ``float`` (float64); ``bool``;
-        ``coded`` (integers of any width into `categories`); ``time`` (microseconds since 1970,
-        UTC when `aware`, else as a wall clock shows them); ``date`` (days since 1970).
-    values
-        One value a row. What stands in a row that is missing or invalid has no meaning, but a
-        code always lies in ``-1 .. len(categories) - 1``.
-    missing
-        True where there is no value: null, NaN, NaT, ``None``, empty text. ``None``: nowhere.
-    scale
-        Only for ``decimal``: number of decimal digits.
-    categories
-        Only for ``coded``: distinct Python objects (text, UUID, ...). ``1``, ``True`` and
-        ``"1"`` are different.
-    aware
-        Only for ``time``: instants, not wall-clock readings.
-    invalid
-        True where a value is present but cannot be used: an infinity, a time outside the years
-        1677 to 9999. ``None``: nowhere.
-
-    Examples
-    --------
-    >>> raw = raw_column("order_id", ["a", "b", None, "a"])
-    >>> raw.kind, raw.values.tolist(), raw.categories.tolist(), len(raw)
-    ('coded', [0, 1, -1, 0], ['a', 'b'], 4)
-    """
-
-    kind: RawKind
-    values: NDArray[np.generic]
-    missing: Mask | None = None
-    scale: int = 0
-    categories: Objects | None = None
-    aware: bool = False
-    invalid: Mask | None = None
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def is_missing(self) -> Mask | None:
-        """Return the mask of missing rows, ``None`` when there are none."""
-        return self.missing
-
-    def take(self, rows: NDArray[np.integer] | Mask) -> Raw:
-        """Return the rows asked for (a mask, or positions), in that order."""
-        return Raw(
-            self.kind,
-            self.values[rows],
-            _some(None if self.missing is None else self.missing[rows]),
-            self.scale,
-            self.categories,
-            self.aware,
-            _some(None if self.invalid is None else self.invalid[rows]),
-        )
-
-    def also_missing(self, missing: Mask) -> Raw:
-        """Return the column with more rows missing."""
-        invalid = None if self.invalid is None else _some(self.invalid & ~missing)
-        return replace(self, missing=_either(self.missing, missing), invalid=invalid)
 
 
 def raw_column(name: str, values: RawValues) -> Raw:
@@ -217,7 +131,7 @@ def _floats(values: NDArray[np.generic]) -> Raw:
     floats = values.astype(np.float64, copy=False)
     if np.isfinite(floats).all():
         return Raw("float", floats)
-    return Raw("float", floats, _some(np.isnan(floats)), invalid=_some(np.isinf(floats)))
+    return Raw("float", floats, some(np.isnan(floats)), invalid=some(np.isinf(floats)))
 
 
 def _bytes(name: str, values: NDArray[np.generic]) -> Raw:
@@ -243,36 +157,29 @@ def _datetimes(name: str, values: NDArray[np.generic]) -> Raw:
         raw = _ticks("date", values.astype("M8[D]").view(np.int64), *_DAYS)
     else:
         raw = _ticks("time", values.astype("M8[us]").view(np.int64), FIRST_INSTANT, LAST_INSTANT)
-    return replace(raw, invalid=_either(raw.invalid, far))
+    return replace(raw, invalid=either(raw.invalid, far))
 
 
 def _ticks(kind: RawKind, ticks: Ints, first: int, last: int, *, aware: bool = False) -> Raw:
-    """Return times or dates; NaT is the lowest integer, so two cheap passes find what is odd."""
-    if not len(ticks) or (ticks.min() >= first and ticks.max() <= last):
-        return Raw(kind, ticks, aware=aware)
+    """Return times or dates; NaT is the lowest integer, so one look finds what is odd."""
+    survey = kernels.survey(ticks)
+    if first <= survey.least and survey.greatest <= last:
+        return Raw(kind, ticks, aware=aware, survey=survey)
     missing = ticks == _NAT
     invalid = ((ticks < first) | (ticks > last)) & ~missing
-    return Raw(kind, ticks, _some(missing), aware=aware, invalid=_some(invalid))
-
-
-def _some(mask: Mask | None) -> Mask | None:
-    """Return the mask, or ``None`` when nothing is marked."""
-    return mask if mask is not None and mask.any() else None
-
-
-def _either(one: Mask | None, other: Mask | None) -> Mask | None:
-    if one is None or other is None:
-        return _some(other if one is None else one)
-    return _some(one | other)
+    return Raw(kind, ticks, some(missing), aware=aware, invalid=some(invalid))
 
 
 def _coded(name: str, given: Coded) -> Raw:
-    codes, categories = np.asarray(given.codes), np.array(given.categories, object).tolist()
+    codes, texts = np.asarray(given.codes), given.categories
+    categories = texts if isinstance(texts, Texts) else np.array(texts, object).tolist()
     if codes.ndim != 1 or codes.dtype.kind not in "iu":
         raise DataError("codes must be integers, in one dimension", column=name)
     lowest, highest = (int(codes.min()), int(codes.max())) if len(codes) else (0, -1)
     if lowest < -1 or highest >= len(categories):
         raise DataError("codes outside -1 .. number of categories - 1", column=name)
+    if isinstance(categories, Texts):
+        return _coded_texts(codes, categories, some_missing=lowest < 0)
     found = families(name, categories)
     if not ID_FAMILIES.issuperset(found.values()):
         raise DataError("categories must be text, UUIDs or numbers", column=name)
@@ -280,8 +187,19 @@ def _coded(name: str, given: Coded) -> Raw:
     missing = codes < 0 if lowest < 0 else None
     if empty is not None:
         missing = np.append(empty, True)[codes]  # the last entry serves code -1
-    raw = Raw("coded", codes, _some(missing), categories=object_array(categories))
+    raw = Raw("coded", codes, some(missing), categories=object_array(categories))
     return _distinct(raw, categories, found)
+
+
+def _coded_texts(codes: Codes, categories: Texts, *, some_missing: bool) -> Raw:
+    missing = codes < 0 if some_missing else None
+    empty = categories.empty()
+    if empty.any():
+        missing = np.append(empty, True)[codes]  # the last entry serves code -1
+    if kernels.has_duplicate_texts(categories):
+        places, categories = kernels.encode_texts(categories)
+        codes = np.append(places, np.int32(-1))[codes]
+    return Raw("coded", codes, some(missing), categories=categories)
 
 
 def _distinct(raw: Raw, categories: list[object], found: Families) -> Raw:
@@ -294,13 +212,10 @@ def _distinct(raw: Raw, categories: list[object], found: Families) -> Raw:
 
 def _text(values: list[object]) -> Raw:
     """Return text, coded; ``None`` and empty text are missing."""
-    index: dict[object, int] = dict.fromkeys(values, 0)
-    index.pop("", None)
-    index.pop(None, None)
-    categories = object_array(list(index))
-    index = dict(zip(index, range(len(index)), strict=True)) | {"": -1, None: -1}
+    index: dict[object, int] = defaultdict(count().__next__, {"": -1, None: -1})
     codes = np.fromiter(map(index.__getitem__, values), np.int32, len(values))
-    return Raw("coded", codes, _some(codes < 0), categories=categories)
+    _, _, *distinct = index
+    return Raw("coded", codes, some(codes < 0), categories=object_array(distinct))
 
 
 def _objects(name: str, values: list[object]) -> Raw:
@@ -383,8 +298,8 @@ def _moments(name: str, values: list[datetime]) -> Raw:
         )
     if not all(zoned):
         raise DataError("times with and without a zone in one column", column=name)
-    since = list(map(operator.sub, values, repeat(_EPOCH)))
-    ticks = np.array(since, "m8[us]").view(np.int64)
+    since = map(operator.sub, values, repeat(_EPOCH))
+    ticks = np.fromiter(map(operator.floordiv, since, repeat(_TICK)), np.int64, len(values))
     return _ticks("time", ticks, FIRST_INSTANT, LAST_INSTANT, aware=True)
 
 
@@ -396,4 +311,4 @@ def _decimals(values: list[object]) -> Raw:
     if fitting is None:
         return Raw("coded", codes, categories=object_array(cast("list[object]", distinct)))
     infinite = np.array([not value.is_finite() for value in distinct], np.bool_)
-    return Raw("decimal", fitting[0][codes], scale=fitting[1], invalid=_some(infinite[codes]))
+    return Raw("decimal", fitting[0][codes], scale=fitting[1], invalid=some(infinite[codes]))

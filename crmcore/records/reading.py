@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from crmcore import kernels
 from crmcore.columns import Ints, Mask
 from crmcore.money import Rates
 from crmcore.records.amounts import Faults, any_of, minor_units, read_number
@@ -91,6 +92,8 @@ class Standard:
     amount_minor, amount_known
         Amounts in minor units of the source's currency, those in another one converted, and
         where that could be done (``None``: everywhere).
+    placed_survey, amount_survey
+        What one look at these columns told, where one was taken.
     order_id, customer_id, line_id, returns_order_id, product_id, category, channel, promotion
         As given; ``None`` when there is no such column.
     currency
@@ -121,6 +124,8 @@ class Standard:
     amount_minor: Ints
     placed_known: Mask | None = None
     amount_known: Mask | None = None
+    placed_survey: kernels.Survey | None = None
+    amount_survey: kernels.Survey | None = None
     order_id: Raw | None = None
     customer_id: Raw | None = None
     line_id: Raw | None = None
@@ -203,9 +208,11 @@ def standardise(raw: Mapping[str, Raw], source: Source, *, rates: Rates | None =
     return Standard(
         rows=columns.rows,
         placed_us=placed.values,
-        amount_minor=money.amounts,
+        amount_minor=money.values,
         placed_known=_all_but(placed.faults),
         amount_known=_all_but(money.faults),
+        placed_survey=placed.survey,
+        amount_survey=money.survey,
         status=status,
         status_us=None if status_at is None else _since(status_at),
         known_us=None if known_at is None else known_at.values,
@@ -251,10 +258,11 @@ def _quantity(columns: Lookup) -> _Quantity | None:
     if name is None:
         return None
     number = read_number("quantity", columns.raw[name])
-    values, faults = minor_units(number, 0, "refuse")
-    unread = any_of({reason: faults[reason] for reason in faults if reason != "missing_amount"})
-    known = _all_but(faults)
-    return _Quantity(values, known, {} if unread is None else {"unreadable_quantity": unread})
+    whole = minor_units(number, 0, "refuse")
+    faults = {reason: mask for reason, mask in whole.faults.items() if reason != "missing_amount"}
+    unread = any_of(faults)
+    known = _all_but(whole.faults)
+    return _Quantity(whole.values, known, {} if unread is None else {"unreadable_quantity": unread})
 
 
 def _all_but(faults: Faults) -> Mask | None:

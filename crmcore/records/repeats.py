@@ -40,16 +40,19 @@ def single(draft: Draft, *, by_line: bool) -> Draft:
         lines = np.where(lines < 0, len(names) + np.arange(len(lines)), lines)
         key, _ = dense(key * (len(names) + len(lines) + 1) + lines)
     unversioned = _unversioned(rows, key)
-    draft = draft.without("quarantined", "bad_version", unversioned)
-    return _resolve(draft, dense(key[~unversioned])[0], keep_versions=keep_versions)
+    if unversioned is not None:
+        draft, key = draft.without("quarantined", "bad_version", unversioned), key[~unversioned]
+    return _resolve(draft, key, keep_versions=keep_versions)
 
 
-def _unversioned(rows: Standard, key: Ints) -> Mask:
-    """Mark rows of repeated keys that lack a version: nothing tells whether they are newer."""
+def _unversioned(rows: Standard, key: Ints) -> Mask | None:
+    """Mark rows without a version whose key has one elsewhere: nothing tells which is newer."""
     version = rows.version
-    if version is None or version.missing is None or version.missing.all():
-        return np.zeros(len(key), np.bool_)
-    unversioned: Mask = (np.bincount(key)[key] > 1) & version.missing
+    if version is None or version.missing is None:
+        return None
+    has_one = np.zeros(int(key.max(initial=-1)) + 1, np.bool_)
+    has_one[key[~version.missing]] = True
+    unversioned: Mask = has_one[key] & version.missing
     return unversioned
 
 
@@ -115,7 +118,7 @@ def _content(rows: Standard) -> Ints:
             known = rows.quantity_known
             column = rows.quantity if known is None else np.where(known, rows.quantity, 0)
         codes = codes_of(column)
-        content, _ = kernels.encode(content * (int(codes.max()) + 1) + codes)
+        content, _ = dense(content * (int(codes.max()) + 1) + codes)
     return content
 
 

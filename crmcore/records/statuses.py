@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from crmcore import kernels
 from crmcore.columns import Mask
 from crmcore.errors import DataError
 from crmcore.records.filters import distinct_texts, meets
@@ -42,14 +43,17 @@ def read_statuses(
 
 def _by_word(raw: Raw, rules: StatusRules) -> NDArray[np.uint8]:
     """Return the status of each word; `_NONE` where there is none."""
+    raw = raw.coded()
     words = {word: STATUSES.index(status) for word, status in rules.map.items()}
     words = words or {status: code for code, status in enumerate(STATUSES)}
     codes, texts = distinct_texts("status", raw)
     meant = [words.get(text, _NONE) for text in texts]
-    if raw.missing is None and raw.values.dtype == np.uint8 and meant == list(range(len(meant))):
-        return raw.values.view(np.uint8)
-    found = np.array([*meant, _NONE], np.uint8)[codes]
-    return found if raw.missing is None else np.where(raw.missing, np.uint8(_NONE), found)
+    if raw.missing is None and codes.dtype.itemsize == 1 and meant == list(range(len(meant))):
+        return codes.view(np.uint8)
+    found = kernels.translate(codes, np.array([*meant, _NONE], np.uint8))
+    if raw.missing is not None:
+        found[raw.missing] = _NONE
+    return found
 
 
 def _by_rule(codes: NDArray[np.uint8], columns: Lookup, rules: StatusRules) -> NDArray[np.uint8]:

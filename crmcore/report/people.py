@@ -89,5 +89,5 @@ def _slipping(result: Evaluation, rows: Ints) -> Person | None:
 
 
 def _person(result: Evaluation, row: int, why: Why) -> Person:
-    customer_id: Id = result.ids[row : row + 1].tolist()[0]
+    customer_id = result.ids[row]
     return Person(customer_id, why, result.explain(customer_id))

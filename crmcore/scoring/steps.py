@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crmcore import kernels
 from crmcore.bands import Band, BoundBands
-from crmcore.columns import Column, Ints, Mask
+from crmcore.columns import Column, Ints, Mask, points_dtype
 from crmcore.conditions import FieldType
 from crmcore.errors import DataError
 from crmcore.timing import Timing
@@ -185,12 +187,14 @@ class NestedStep:
     def apply(self, columns: Mapping[str, Column], rows: int, timing: Timing) -> Column:
         """Return the points; see `Step`."""
         outer, moments = columns[self.inside], timing.of(windowed=self.windowed)
-        values, known = np.zeros(rows, np.int64), np.zeros(rows, np.bool_)
+        values, known = np.zeros(rows, points_dtype(*self.range)), np.zeros(rows, np.bool_)
         for points, bands in self.tables.items():
-            here = outer.is_known() & (outer.values == points)
+            here = outer.values == points
+            if outer.known is not None:
+                here &= outer.known
             found = bands.apply(columns[self.source], moments, timing.zone)
-            values[here] = found.values[here]
-            known |= here & found.is_known()
+            np.copyto(values, found.values, where=here)
+            known |= here if found.known is None else here & found.known
         return Column("int", values, None if known.all() else known)
 
     def band_of(self, columns: Mapping[str, Column], row: int, timing: Timing) -> Band | None:
@@ -242,15 +246,14 @@ class SumStep:
 
     def apply(self, columns: Mapping[str, Column], rows: int, timing: Timing) -> Column:
         """Return the sums; see `Step`."""
-        total = np.zeros(rows, np.int64)
-        known: Mask | None = None
-        for part, weight in self.weights:
-            column = columns[part]
-            points = cast(Ints, column.values)
-            total += points if weight == 1 else points * weight
-            if column.known is not None:
-                known = column.known if known is None else known & column.known
-        return Column("int", total, known)
+        parts = [columns[part] for part, _ in self.weights]
+        total = kernels.weighed(
+            [cast(Ints, part.values) for part in parts],
+            [weight for _, weight in self.weights],
+            points_dtype(*self.range),
+        )
+        known = [part.known for part in parts if part.known is not None]
+        return Column("int", total, reduce(np.logical_and, known) if known else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import pytest
 from pages import ROOT, differences, parts, table
 
 from crmcore import OrderTable, evaluate, load_policy, load_source
-from crmcore.frames import read_file
+from crmcore.files import read_file
 from crmcore.workbench.reconciling import Ladder, reconcile
 
 EXAMPLE = ROOT / "docs/examples/online-retail"

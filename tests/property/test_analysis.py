@@ -109,7 +109,7 @@ class Grid:
         self.columns = {**self.result.columns, **space.given[0]}
         self.table = step.table
         labels, self.matched = self.table.apply(self.columns, len(customers))
-        self.labels = np.where(labels.is_known(), labels.values, -1)
+        self.labels = np.where(labels.is_known(), labels.values.astype(np.int64), -1)
         self.truths = [self.true(one) for one in self.table.conditions]
 
     def true(self, condition: object) -> np.ndarray:

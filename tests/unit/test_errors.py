@@ -30,6 +30,7 @@ ERRORS = [
     UnknownCustomerError(),
     UnknownCustomerError("the orders belong to another customer"),
     MissingExtraError("pyarrow", extra="frames"),
+    MissingExtraError("polars"),
 ]
 
 

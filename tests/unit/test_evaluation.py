@@ -634,6 +634,23 @@ def test_an_order_to_come_makes_its_customer_exist() -> None:
     assert "orders_after_as_of" in {finding.code for finding in classic.findings}
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3, 1000])
+@pytest.mark.parametrize("minimum", range(6))
+def test_few_ordering_customers_are_counted(
+    monkeypatch: pytest.MonkeyPatch, at_once: int, minimum: int
+) -> None:
+    monkeypatch.setattr("crmcore.evaluation.review._AT_ONCE", at_once)
+    orders = table(
+        customer_id=["A", "B", "A", "C", "D", "E", None],
+        amount=["5.00", "5.00", "5.00", "-5.00", "5.00", "5.00", "5.00"],
+        placed_at=["2025-01-01"] * 4 + ["2026-01-01"] + ["2025-01-01"] * 2,
+    )
+    small = {"extends": "classic", "name": "small", "notes": {"minimum_customers": minimum}}
+    findings = crm.evaluate(crm.load_policy(small), orders, as_of=AS_OF).findings
+    found = [one.count for one in findings if one.code == "scheme_condition_not_met"]
+    assert found == ([3] if minimum >= 3 else [])  # A, B and E
+
+
 @pytest.mark.parametrize("wanted", [1, "c1", "C2", "", UUID(int=0), True, 1.0, None])
 def test_unknown_customers_are_unknown(wanted: Any) -> None:
     result = crm.evaluate(policy(SALES), table(), as_of=AS_OF)

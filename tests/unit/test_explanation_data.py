@@ -18,7 +18,8 @@ import crmcore as crm
 from crmcore.evaluation.nodes import NODE_KEYS
 from crmcore.evaluation.plain import NEEDS_ORDERS
 from crmcore.facts import FactTable
-from crmcore.frames import read_file, write_file
+from crmcore.files import read_file
+from crmcore.frames import write_file
 from crmcore.sample import sample_shop
 from crmcore.wording import Catalogue, Message, Voice
 from crmcore.wording.catalogue import LANGUAGES, places

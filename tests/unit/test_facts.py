@@ -13,6 +13,7 @@ import pytest
 from golden.shop import LINES, SOURCE, policy, table
 
 import crmcore as crm
+from crmcore import kernels
 from crmcore.facts import USUAL_FACTS, Fact
 
 AS_OF = date(2025, 6, 30)
@@ -325,3 +326,51 @@ def test_the_source_zone_is_not_the_policy_zone() -> None:
     )
     asked = policy({"seen_on": {"of": "order", "take": "last"}})
     assert crm.evaluate(asked, orders, as_of=AS_OF)["C1"]["seen_on"] == date(2025, 1, 1)
+
+
+def test_one_pass_serves_all_facts_of_the_classic_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    measures: list[list[kernels.Measure]] = []
+    tally = kernels.tally
+
+    def counted(*given: Any) -> list[Any]:
+        measures.append(given[2])
+        return tally(*given)
+
+    monkeypatch.setattr(kernels, "tally", counted)
+    for name in ("count", "add", "smallest", "largest", "overflows"):
+        monkeypatch.delattr(kernels, name)
+    crm.evaluate(crm.presets.load("classic"), table(**HAND), as_of=AS_OF)
+    # Sales, orders and orders ever; the last sale, the first order; the net sum.
+    assert len(measures) == 1
+    assert len(measures[0]) == len(set(measures[0])) == 6
+
+
+def test_facts_share_what_they_are_made_of() -> None:
+    declared = {
+        "sales": {"of": "sale", "take": "count"},
+        "mean": {"of": "sale", "take": "mean"},
+        "net": {"of": "sale", "take": "sum"},
+    }
+    columns = crm.evaluate(policy(declared), table(**HAND), as_of=AS_OF).columns
+    assert columns["mean"].divisor is columns["sales"].values
+    assert columns["mean"].values is columns["net"].values
+
+
+def test_facts_of_moments_apart_see_rows_as_they_were_at_each() -> None:
+    # Delivered and partly returned between the scheduled evaluation and the moment asked for.
+    orders = table(
+        order_id=[1, 2],
+        placed_at=["2025-06-10", "2025-06-20"],
+        status_at=["2025-06-18", "2025-06-20"],
+        status=["delivered", "delivered"],
+        amount=["10.00", "-4.00"],
+        returns_order_id=[None, 1],
+    )
+    net = {"of": "sale", "take": "sum"}
+    asked = policy(
+        {"now": net, "held": net | {"in": "year"}, "placed": {"of": "order", "take": "count"}},
+        {"year": {"within": "1 year"}},
+        evaluation={"every": "1 month", "anchor": date(2025, 1, 15)},
+    )
+    found = crm.evaluate(asked, orders, as_of=date(2025, 6, 25))["C1"]
+    assert found == {"now": Decimal("6.00"), "held": Decimal("0.00"), "placed": 1}

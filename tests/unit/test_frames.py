@@ -10,34 +10,29 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import pytest
+from frame_kinds import Stream, na, nw, objects, pd, pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+import crmcore as crm
 from crmcore.columns import Column
 from crmcore.errors import DataError, MissingExtraError
-from crmcore.frames import raw_columns, read_file, to_frame, write_file
+from crmcore.files import read_file
+from crmcore.frames import to_frame, write_file
+from crmcore.records.arrow import raw_columns
+from crmcore.records.ids import Id, Ids, code_ids
 from crmcore.records.raw import Raw
+from crmcore.texts import Texts
 
 pa = pytest.importorskip("pyarrow")
 
 SOME_ID = UUID("12345678-1234-5678-1234-567812345678")
-
-
-def objects(raw: Raw) -> list[object]:
-    """Read a column back, value by value."""
-    found: list[object] = []
-    for row, value in enumerate(raw.values.tolist()):
-        if raw.missing is not None and raw.missing[row]:
-            found.append(None)
-        elif raw.kind == "decimal":
-            found.append(Decimal(value).scaleb(-raw.scale))
-        else:
-            found.append(value if raw.categories is None else raw.categories[value])
-    return found
+IDS = Ids.of([7, 8, 9])
 
 
 def column(values: object, kind: object = None) -> Raw:
@@ -54,17 +49,6 @@ def test_integers(kind: str) -> None:
     assert (raw.kind, objects(raw)) == ("int", [1, None, 3])
 
 
-def test_whole_numbers_are_shared() -> None:
-    for array in (
-        pa.array([1, 2]),
-        pa.array([1.5, 2.5]),
-        pa.array([1, 2], pa.timestamp("us")),
-        pa.array([1, 2], pa.timestamp("us", tz="Asia/Shanghai")),
-    ):
-        address = column(array).values.__array_interface__["data"][0]
-        assert address == array.buffers()[1].address
-
-
 def test_integers_beyond_64_bits() -> None:
     with pytest.raises(DataError, match="beyond 64 bits"):
         column([2**63], pa.uint64())
@@ -78,11 +62,34 @@ def test_floats_and_truth_values() -> None:
     assert objects(column([True, None, False])) == [True, None, False]
 
 
-@pytest.mark.parametrize("kind", ["string", "large_string", "string_view"])
-def test_text_is_coded(kind: str) -> None:
-    types = {"string": pa.string(), "large_string": pa.large_string()}
-    raw = column(["b", None, "", "a", "b"], types.get(kind) or pa.string_view())
-    assert (raw.kind, objects(raw)) == ("coded", ["b", None, None, "a", "b"])
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()], ids=str)
+def test_text(kind: pa.DataType) -> None:
+    values = ["b", None, "", "Zoë", "b" * 20]
+    raw = column(values, kind)
+    assert (raw.kind, objects(raw)) == ("text", ["b", None, None, "Zoë", "b" * 20])
+    coded = raw.coded()
+    assert (coded.kind, objects(coded)) == ("coded", objects(raw))
+    assert coded.categories.tolist() == ["Zoë", "b", "b" * 20]
+    chunks = pa.chunked_array([pa.array(values, kind)[1:4], pa.array([], kind), values[:1]], kind)
+    assert objects(column(chunks)) == [None, None, "Zoë", "b"]
+    assert objects(column(chunks[:0])) == []
+
+
+def test_text_is_shared() -> None:
+    given = pa.array(["a", "bc", "", "d"])[1:]
+    texts = column(given).texts
+    assert texts.data.__array_interface__["data"][0] == given.buffers()[2].address
+    assert texts.offsets.__array_interface__["data"][0] == given.buffers()[1].address + 4
+
+
+def test_what_stands_behind_a_null_is_nothing() -> None:
+    given = pa.array(["a", "hidden", "b"])
+    nulls = pa.array([True, False, True]).buffers()[1]
+    given = pa.Array.from_buffers(pa.string(), 3, [nulls, *given.buffers()[1:]])
+    raw = column(given)
+    assert objects(raw) == ["a", None, "b"]
+    assert raw.coded().categories.tolist() == ["a", "b"]
+    assert code_ids(raw)[1].tolist() == ["a", "b"]
 
 
 def test_dictionaries() -> None:
@@ -96,11 +103,39 @@ def test_dictionaries() -> None:
     assert raw.values.__array_interface__["data"][0] == narrow.indices.buffers()[1].address
     holes = pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array(["a", None]))
     assert objects(column(holes)) == ["a", None]
+    twice = pa.DictionaryArray.from_arrays([2, 1, 0, 3], ["b", "a", "b", ""])
+    raw = column(twice)
+    assert objects(raw) == ["b", "a", "b", None]
+    assert raw.values[0] == raw.values[2]
+
+
+def test_dictionaries_of_other_types() -> None:
+    days = pa.DictionaryArray.from_arrays([1, None, 0], pa.array([1, None], pa.date32()))
+    raw = column(pa.chunked_array([days, days[:1]]))
+    assert (raw.kind, objects(raw)) == ("date", [None, None, 1, None])
+    exact = pa.DictionaryArray.from_arrays([0, None], pa.array([Decimal("1.50")]))
+    assert objects(column(exact)) == [Decimal("1.5"), None]
+    ids = pa.DictionaryArray.from_arrays([0, None], pa.array([SOME_ID.bytes], pa.uuid()))
+    assert (column(ids).kind, objects(column(ids))) == ("uuid", [SOME_ID, None])
+
+
+def test_truth_values_of_eight_bits() -> None:
+    given = pa.ExtensionArray.from_storage(pa.bool8(), pa.array([0, None, 1, -1], pa.int8()))
+    raw = column(given)
+    assert (raw.kind, objects(raw)) == ("bool", [False, None, True, True])
 
 
 def test_uuids() -> None:
-    raw = column([SOME_ID.bytes, None, SOME_ID.bytes], pa.uuid())
-    assert objects(raw) == [SOME_ID, None, SOME_ID]
+    other = UUID(int=1)
+    raw = column([SOME_ID.bytes, None, SOME_ID.bytes, other.bytes], pa.uuid())
+    assert (raw.kind, objects(raw)) == ("uuid", [SOME_ID, None, SOME_ID, other])
+    assert (raw.coded().kind, objects(raw.coded())) == ("coded", objects(raw))
+    codes, ids = code_ids(raw)
+    assert (codes.tolist(), ids.tolist()) == ([1, -1, 1, 0], [other, SOME_ID])
+    given = pa.array([other.bytes, SOME_ID.bytes, None], pa.uuid())
+    assert objects(column(pa.chunked_array([given[1:], given[:1]]))) == [SOME_ID, None, other]
+    assert objects(column(given[1:])) == [SOME_ID, None]
+    assert objects(column([], pa.uuid())) == []
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -157,27 +192,36 @@ def test_other_types_are_refused_only_when_asked_for() -> None:
 
 
 def test_two_columns_of_one_name() -> None:
-    pd = pytest.importorskip("pandas")
     table = pa.table([[1], [2]], names=["x", "x"])
-    for frame in (table, pd.DataFrame([[1, 2]], columns=["x", "x"])):
+    index = pd.DataFrame({"x": [1]}).set_index("x", drop=False)
+    for frame in (table, pd.DataFrame([[1, 2]], columns=["x", "x"]), index):
         with pytest.raises(DataError, match="two columns"):
             raw_columns(frame)
 
 
 def test_no_frame() -> None:
-    with pytest.raises(DataError, match="not a frame"):
-        raw_columns({"x": [1]})
+    for thing in ({"x": [1]}, [pa.table({"x": [1]})], "orders.csv", 5):
+        name = type(thing).__name__
+        with pytest.raises(DataError, match=f"no Arrow stream: {name}; evaluate_batches takes"):
+            raw_columns(thing)
+    one = pa.array([1])
+    for thing in (
+        *(pa.chunked_array([one]), na.Array(one), pl.Series([1]), pd.Series([1])),
+        pl.DataFrame({"x": pl.Series([1], dtype=pl.Int128)}),
+    ):
+        name = type(thing).__name__
+        with pytest.raises(DataError, match=f"no table that can be taken over .*: {name}$"):
+            raw_columns(thing)
 
 
 def test_without_pyarrow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pd = pytest.importorskip("pandas")
     frame = pd.DataFrame({"x": [1]})
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     for ask in (
         lambda: raw_columns(5),
         lambda: raw_columns(frame),
         lambda: read_file(tmp_path / "x.csv"),
-        lambda: to_frame({}, np.array([1])),
+        lambda: to_frame({}, Ids.of([1])),
         lambda: write_file(frame, tmp_path / "x.csv"),
     ):
         with pytest.raises(MissingExtraError, match="pyarrow"):
@@ -212,7 +256,6 @@ def test_arrow_tables_and_streams() -> None:
 
 
 def test_pandas() -> None:
-    pd = pytest.importorskip("pandas")
     check(pd.DataFrame(ROWS))
     check(pd.DataFrame(ROWS).convert_dtypes(dtype_backend="pyarrow"))
     frame = pd.DataFrame(
@@ -238,7 +281,6 @@ def test_pandas() -> None:
 
 
 def test_polars() -> None:
-    pl = pytest.importorskip("polars")
     check(pl.DataFrame(ROWS))
     check(pl.DataFrame(ROWS).lazy())
     frame = pl.DataFrame(
@@ -269,10 +311,178 @@ def test_duckdb() -> None:
 
 
 def test_narwhals() -> None:
-    nw = pytest.importorskip("narwhals")
-    pl = pytest.importorskip("polars")
     check(nw.from_native(pl.DataFrame(ROWS)))
     check(nw.from_native(pl.LazyFrame(ROWS)))
+
+
+def test_levels_of_an_index_with_names_are_columns() -> None:
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": [1.5, 2.5]})
+    assert list(raw_columns(frame.set_index("b"))) == ["b", "a", "c"]
+    columns = raw_columns(frame.set_index(["c", "b"]))
+    assert objects(columns["b"]) == ["x", None]
+    assert objects(columns["c"]) == [1.5, 2.5]
+    frame.index = [7, 8]
+    assert list(raw_columns(frame)) == ["a", "b", "c"]
+
+
+def test_pandas_columns_that_arrow_does_not_have() -> None:
+    frame = pd.DataFrame(
+        {
+            "sparse": pd.arrays.SparseArray([0, 2, 0]),
+            "mixed": pd.Categorical([1, "1", None]),
+            "complex": [1j, 2, 3],
+            "period": pd.period_range("2025", periods=3, freq="M"),
+        }
+    )
+    columns = raw_columns(frame)
+    assert objects(columns["sparse"]) == [0, 2, 0]
+    assert objects(columns["mixed"]) == [1, "1", None]
+    for name in ("complex", "period"):
+        with pytest.raises(DataError, match=f"cannot be read .*{name}"):
+            columns[name]
+
+
+# What is shared
+
+SHARED = pa.table(
+    {
+        "int64": pa.array([1, 2]),
+        "double": pa.array([1.5, 2.5]),
+        "naive": pa.array([1, 2], pa.timestamp("us")),
+        "aware": pa.array([1, 2], pa.timestamp("us", tz="Asia/Shanghai")),
+        "dictionary": pa.array(["a", "b"]).dictionary_encode(),
+        "string": pa.array(["a", None]),
+        "large": pa.array(["a", None], pa.large_string()),
+        "uuid": pa.array([SOME_ID.bytes, None], pa.uuid()),
+    }
+)
+
+
+def address(raw: Raw) -> int:
+    values = raw.values if raw.texts is None else raw.texts.data
+    place: int = values.__array_interface__["data"][0]
+    return place
+
+
+def address_of(column: Any) -> int:
+    """Where the values of the only chunk of a column stand."""
+    array = pa.chunked_array(column).chunk(0)
+    array = getattr(array, "indices", getattr(array, "storage", array))
+    place: int = array.buffers()[-1].address
+    return place
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda table: table,
+        lambda table: table.to_reader(),
+        lambda table: table.to_batches()[0],
+        Stream,
+        na.ArrayStream,
+        lambda table: table.to_pandas(types_mapper=pd.ArrowDtype),
+        lambda table: nw.from_native(table),
+    ],
+    ids=["table", "reader", "batch", "stream", "nanoarrow", "pandas", "narwhals"],
+)
+def test_columns_in_one_chunk_are_shared(make: Any) -> None:
+    columns = raw_columns(make(SHARED))
+    for name in SHARED.column_names:
+        assert address(columns[name]) == address_of(SHARED[name]), name
+
+
+def test_columns_of_polars_are_shared() -> None:
+    labels = pl.Series("dictionary", ["a", "b"], dtype=pl.Enum(["a", "b"]))
+    frame = pl.from_arrow(SHARED.drop_columns(["uuid"])).with_columns(labels)
+    for thing in (frame, frame.lazy(), nw.from_native(frame)):
+        columns = raw_columns(thing)
+        for name in ("int64", "double", "naive", "aware", "dictionary"):
+            assert address(columns[name]) == address_of(frame[name]), name
+
+
+def test_arrays_of_pandas_are_shared() -> None:
+    whole, times = np.arange(3), np.arange(3).view("M8[us]")
+    frame = pd.DataFrame({"whole": whole, "times": times}, copy=False)
+    columns = raw_columns(frame)
+    for name in ("whole", "times"):
+        place = frame[name].to_numpy().__array_interface__["data"][0]
+        assert address(columns[name]) == place
+
+
+# Chunks that are not alike
+
+FIRST = pa.record_batch({"id": [1, 2], "name": ["a", "b"]})
+
+
+def stream(*batches: Any) -> Any:
+    return pa.RecordBatchReader.from_batches(FIRST.schema, iter(batches))
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (
+            {"id": ["1"], "name": ["a"]},
+            r"string in chunk 3, but int64 in the stream \(column 'id'\)",
+        ),
+        (
+            {"id": pa.array([1], pa.int32()), "name": ["a"]},
+            r"int32 in chunk 3, but int64 in the stream \(column 'id'\)",
+        ),
+        ({"id": [1]}, r"chunk 3 has other columns than the stream \(column 'name'\)"),
+        (
+            {"id": [1], "name": ["a"], "more": [1]},
+            r"chunk 3 has other columns than the stream \(column 'more'\)",
+        ),
+        ({"name": ["a"], "id": [1]}, r"chunk 3 has it in another place \(column 'name'\)"),
+    ],
+)
+def test_a_chunk_with_other_columns_is_named(second: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=f"^{message}$"):
+        raw_columns(stream(FIRST, FIRST, pa.record_batch(second)))
+    source = crm.Source(zone="UTC", currency={"code": "EUR", "exponent": 2})
+    with pytest.raises(DataError, match=message):
+        crm.OrderTable.from_frame(stream(FIRST, FIRST, pa.record_batch(second)), source)
+
+
+@pytest.mark.parametrize("wrap", [Stream, na.ArrayStream], ids=["stream", "nanoarrow"])
+def test_behind_the_interface_of_c_the_chunk_is_named_too(wrap: Any) -> None:
+    text = pa.record_batch({"id": ["1", "2"], "name": ["a", "b"]})
+    for wrong in (text, pa.record_batch({"id": [1]})):
+        with pytest.raises(DataError, match=r"^chunk 2 cannot be read \(ArrowInvalid\)$"):
+            raw_columns(wrap(stream(FIRST, wrong)))
+
+
+def test_of_a_stream_among_batches_the_chunk_is_named_as_well() -> None:
+    def rows(*amounts: Any) -> Any:
+        days = pa.array([date(2025, 3, 1)] * len(amounts), pa.date32())
+        ids = pa.array([7] * len(amounts))
+        return pa.record_batch({"customer_id": ids, "placed_at": days, "amount_minor": amounts})
+
+    first, policy = rows(100, 200), crm.presets.load("classic")
+    wrong = pa.RecordBatchReader.from_batches(first.schema, iter([first, rows("3")]))
+    source = crm.Source(zone="UTC", currency={"code": "CNY", "exponent": 2})
+    message = r"^batch 2: string in chunk 2, but int64 in the stream \(column 'amount_minor'\)$"
+    with pytest.raises(DataError, match=message):
+        crm.evaluate_batches(policy, [first, wrong], source, as_of=date(2025, 4, 1))
+
+
+def test_chunks_that_differ_in_no_values_are_alike() -> None:
+    fields = [pa.field("id", pa.int64(), nullable=False), pa.field("name", pa.string())]
+    noted = pa.record_batch([[3], ["c"]], schema=pa.schema(fields, {"note": "x"}))
+    columns = raw_columns(stream(FIRST, FIRST.slice(0, 0), noted))
+    assert (objects(columns["id"]), objects(columns["name"])) == ([1, 2, 3], ["a", "b", "c"])
+
+
+def test_what_a_stream_says_of_its_rows_is_not_repeated() -> None:
+    def broken() -> Any:
+        yield FIRST
+        raise pa.ArrowInvalid("secret 4711")
+
+    reader = pa.RecordBatchReader.from_batches(FIRST.schema, broken())
+    with pytest.raises(DataError, match=r"^chunk 2 cannot be read \(ArrowInvalid\)$") as caught:
+        raw_columns(reader)
+    assert caught.value.__suppress_context__
 
 
 # Files in
@@ -319,7 +529,7 @@ def test_commas_come_first_and_one_column_needs_none(tmp_path: Path) -> None:
 
 def test_python_ends_well_after_a_file_was_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "x.csv", "a,b\n" + "1,2\n" * 50 + "1\n")
-    code = f"from crmcore.frames import read_file; read_file({str(path)!r})"
+    code = f"from crmcore.files import read_file; read_file({str(path)!r})"
     for _ in range(3):
         command = [sys.executable, "-c", code]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -443,7 +653,7 @@ EXPECTED["at"][2] = datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 
 def test_every_kind_of_column() -> None:
-    table = to_frame(COLUMNS, np.array([7, 8, 9]))
+    table = to_frame(COLUMNS, IDS)
     assert table.to_pydict() == EXPECTED
     table.validate(full=True)
     assert pa.types.is_decimal128(table.schema.field("money").type)
@@ -453,16 +663,14 @@ def test_every_kind_of_column() -> None:
         for name, one in COLUMNS.items()
         if one.kind != "ratio"
     }
-    assert to_frame(every, np.array([7])).to_pylist()[0]["money"] == Decimal("1.50")
+    assert to_frame(every, Ids.of([7])).to_pylist()[0]["money"] == Decimal("1.50")
 
 
 def test_other_frames() -> None:
-    pl = pytest.importorskip("polars")
-    pd = pytest.importorskip("pandas")
-    frame = to_frame(COLUMNS, np.array([7, 8, 9]), "polars")
+    frame = to_frame(COLUMNS, IDS, "polars")
     assert isinstance(frame, pl.DataFrame)
     assert frame.to_dict(as_series=False) == EXPECTED
-    frame = to_frame(COLUMNS, np.array([7, 8, 9]), "pandas")
+    frame = to_frame(COLUMNS, IDS, "pandas")
     assert isinstance(frame, pd.DataFrame)
     assert frame["count"].to_list()[0] == 1
     assert str(frame["count"].dtype) == "int64[pyarrow]"
@@ -470,26 +678,37 @@ def test_other_frames() -> None:
 
 
 def test_other_kinds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DataError, match="pyarrow, polars, pandas"):
-        to_frame({}, np.array([1]), "spark")
-    monkeypatch.setitem(sys.modules, "polars", None)
-    with pytest.raises(MissingExtraError, match="polars"):
-        to_frame({}, np.array([1]), "polars")
+    for kind in ("spark", "narwhals", "narwhals.spark", "narwhals.narwhals.polars", ""):
+        with pytest.raises(DataError, match=r"pyarrow, polars, polars\.LazyFrame, pandas, duckdb"):
+            to_frame({}, Ids.of([1]), kind)
+    for package in ("polars", "pandas", "duckdb", "narwhals"):
+        kind = {"narwhals": "narwhals.pyarrow"}.get(package, package)
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, package, None)
+            with pytest.raises(MissingExtraError, match=f"pip install '{package}'"):
+                to_frame({}, Ids.of([1]), kind)
 
 
 def test_ids_of_every_kind() -> None:
-    def ids(*items: object) -> list[dict[str, object]]:
-        array = np.empty(len(items), object)
-        array[:] = items
-        return to_frame({}, array).to_pylist()  # type: ignore[attr-defined, no-any-return]
+    def ids(*items: Id) -> list[dict[str, object]]:
+        return to_frame({}, Ids.of(items)).to_pylist()  # type: ignore[attr-defined, no-any-return]
 
     assert ids("a", "b") == [{"customer_id": "a"}, {"customer_id": "b"}]
     assert ids(SOME_ID) == [{"customer_id": str(SOME_ID)}]
-    assert ids(1, "1") == [
-        {"customer_id": "1", "customer_id_kind": "int"},
+    assert ids(SOME_ID, -1, "1") == [
+        {"customer_id": "-1", "customer_id_kind": "int"},
         {"customer_id": "1", "customer_id_kind": "str"},
+        {"customer_id": str(SOME_ID), "customer_id_kind": "uuid"},
     ]
     assert ids() == []
+
+
+def test_text_ids_are_shared() -> None:
+    ids = Ids(texts=Texts.from_strings(["-", "C1", "Zoë"]).between(1, 3))
+    found = to_frame({}, ids)["customer_id"].chunk(0)  # type: ignore[index]
+    assert (found.type, found.to_pylist()) == (pa.string(), ["C1", "Zoë"])
+    assert found.buffers()[2].address == ids.texts.data.__array_interface__["data"][0]
+    found.validate(full=True)
 
 
 @given(
@@ -501,7 +720,7 @@ def test_ids_of_every_kind() -> None:
 def test_ratios_round_down(pairs: list[tuple[int, int]], exponent: int) -> None:
     above, below = (np.array(one) for one in zip(*pairs, strict=True))
     column = Column("ratio", above, divisor=below, exponent=exponent)
-    found = to_frame({"x": column}, np.arange(len(pairs))).to_pydict()["x"]
+    found = to_frame({"x": column}, Ids(np.arange(len(pairs)))).to_pydict()["x"]
     step = Fraction(1, 10 ** (exponent or 6))
     for value, (one, other) in zip(found, pairs, strict=True):
         exact = Fraction(one, other * 10**exponent)
@@ -512,7 +731,7 @@ def test_ratios_round_down(pairs: list[tuple[int, int]], exponent: int) -> None:
 
 
 def test_files_out(tmp_path: Path) -> None:
-    table = to_frame(COLUMNS, np.array([7, 8, 9]))
+    table = to_frame(COLUMNS, IDS)
     for name in ("x.parquet", "x.arrow", "x.feather"):
         write_file(table, tmp_path / name)
         assert objects(read_file(tmp_path / name)["money"])[0] == Decimal("1.5")
@@ -536,3 +755,26 @@ def test_other_types_of_file_are_refused(tmp_path: Path) -> None:
             write_file(table, tmp_path / name)
     with pytest.raises(DataError, match="cannot be written"):
         write_file(table, tmp_path / "absent" / "x.csv")
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.uuid()], ids=str)
+def test_ids_in_arrow_never_become_python_objects(
+    kind: pa.DataType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError
+
+    named = [UUID(int=one << 90) for one in (3, 1, 2)]
+    written = [str(one) if kind == pa.string() else one.bytes for one in named]
+    ids = pa.array(written, kind)
+    days = pa.array([date(2025, 3, 1)] * 3, pa.date32())
+    table = pa.table({"customer_id": ids, "placed_at": days, "amount_minor": [100] * 3})
+    source = crm.Source(zone="Asia/Shanghai", currency={"code": "CNY", "exponent": 2})
+    for name in ("of", "tolist", "__getitem__", "__iter__"):
+        for where in (Ids, Texts):
+            monkeypatch.setattr(where, name, refuse, raising=False)
+    orders = crm.OrderTable.from_frame(table, source)
+    customers = crm.CustomerTable.from_frame(pa.table({"customer_id": ids}))
+    result = crm.evaluate(crm.presets.load("classic"), orders, customers, as_of=date(2025, 4, 1))
+    found = result.to_frame()["customer_id"].to_pylist()  # type: ignore[index]
+    assert found == sorted(map(str, named))

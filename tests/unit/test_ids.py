@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmcore.records.ids import as_ids, bad_ids, code_ids, find_ids, locate, unite
-from crmcore.records.raw import Coded, raw_column
+from crmcore.errors import DataError
+from crmcore.records.ids import Ids, bad_ids, code_ids, has_repeated_ids
+from crmcore.records.raw import Coded, Raw, raw_column
+from crmcore.texts import Texts
 
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
 TEXTS = st.text(min_size=1, max_size=3)
@@ -40,35 +43,68 @@ def test_missing_ids_have_the_code_minus_one(ids: list[Any]) -> None:
     assert codes.tolist() == expected
 
 
-@given(st.lists(IDS, unique=True), st.lists(IDS, unique=True))
-def test_unite_and_find(left: list[Any], right: list[Any]) -> None:
-    mine, others = (as_ids(in_order(ids)) for ids in (left, right))
-    both = unite(mine, others)
+@given(st.lists(IDS), st.lists(IDS))
+def test_merge_and_find(left: list[Any], right: list[Any]) -> None:
+    mine, others = Ids.of(left), Ids.of(right)
+    both, of_mine, of_others = mine.merge(others)
     assert both.tolist() == in_order([*left, *right])
-    assert [both[place] for place in find_ids(mine, both)] == mine.tolist()
+    for ids, places in ((mine, of_mine), (others, of_others)):
+        assert [both[place] for place in places.tolist()] == ids.tolist()
+        assert both.find(ids).tolist() == places.tolist()
     expected = [in_order(right).index(one) if one in right else -1 for one in in_order(left)]
-    assert find_ids(mine, others).tolist() == expected
+    assert others.find(mine).tolist() == expected
 
 
-@given(st.lists(IDS, unique=True), IDS)
+@given(st.lists(IDS), IDS)
 def test_locate(ids: list[Any], wanted: Any) -> None:
-    ascending = as_ids(in_order(ids))
     expected = in_order(ids).index(wanted) if wanted in ids else -1
-    assert locate(wanted, ascending) == expected
+    assert Ids.of(ids).locate(wanted) == expected
 
 
 @pytest.mark.parametrize("wanted", [True, 1.0, "1", None, 2**70, -(2**70), b"1", (1,), UUID(int=1)])
 def test_locate_finds_nothing_of_another_kind(wanted: Any) -> None:
-    assert locate(wanted, as_ids([0, 1, 2])) == -1
-    assert locate(wanted, as_ids([0, 1, "a"])) == -1
-    assert locate(wanted, as_ids([])) == -1
+    assert Ids.of([0, 1, 2]).locate(wanted) == -1
+    assert Ids.of([0, 1, "a", UUID(int=2**120)]).locate(wanted) == -1
+    assert Ids().locate(wanted) == -1
 
 
-def test_ids_are_compact_when_all_are_whole_numbers() -> None:
-    assert as_ids([1, 2]).dtype == np.int64
-    assert as_ids([1, "2"]).dtype == np.object_
-    assert as_ids([-(2**63), 2**63 - 1]).dtype == np.int64
-    assert as_ids([]).dtype == np.int64
+@given(st.lists(IDS), st.data())
+def test_some_of_the_ids(given_ids: list[Any], data: st.DataObject) -> None:
+    ids, expected = Ids.of(given_ids), in_order(given_ids)
+    kept = data.draw(st.lists(st.booleans(), min_size=len(ids), max_size=len(ids)))
+    taken = ids.take(np.array(kept, np.bool_))
+    assert taken.tolist() == [one for one, stays in zip(expected, kept, strict=True) if stays]
+    assert ids.take(np.flatnonzero(kept)).tolist() == taken.tolist()
+    kinds = [{int: "int", str: "str", UUID: "uuid"}[type(one)] for one in expected]
+    assert ids.kinds == {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+
+
+@given(st.lists(WIDE))
+def test_ids_are_a_row_of_objects(given_ids: list[Any]) -> None:
+    ids, expected = Ids.of(given_ids), in_order(given_ids)
+    assert len(ids) == len(expected)
+    assert list(ids) == [ids[row] for row in range(len(ids))] == expected
+    assert [ids[row - len(ids)] for row in range(len(ids))] == expected
+    assert [type(one) for one in ids] == [type(one) for one in expected]
+    assert np.asarray(ids).tolist() == expected
+    assert ids.as_texts().tolist() == list(map(str, expected))
+    for row in (len(ids), -len(ids) - 1):
+        with pytest.raises(IndexError):
+            ids[row]
+
+
+def test_ids_as_an_array() -> None:
+    assert np.asarray(Ids.of([1, 2])).dtype == np.asarray(Ids()).dtype == np.int64
+    assert np.asarray(Ids.of([1, "2"])).dtype == np.object_
+    ids = Ids.of([-(2**63), 2**63 - 1])
+    assert np.shares_memory(np.asarray(ids), ids.numbers)
+    assert not np.shares_memory(np.array(ids), ids.numbers)
+    assert repr(ids) == "Ids(2)"
+
+
+def test_whole_numbers_beyond_64_bits_are_refused() -> None:
+    with pytest.raises(DataError, match="beyond 64 bits"):
+        Ids.of([2**63])
 
 
 def test_text_is_ordered_by_code_point() -> None:
@@ -94,6 +130,8 @@ def test_uuids_are_ordered_by_their_bytes() -> None:
         ([1, "a", True], [False, False, True]),
         (np.array(["2025-01-01"], "M8[D]"), [True]),
         (Coded(np.array([0, -1, 1]), ["a", True]), [False, False, True]),
+        (Coded(np.array([0, -1]), Texts.from_strings(["a"])), None),
+        (Raw.of_texts(Texts.from_strings(["a", ""])), None),
     ],
 )
 def test_what_is_no_id(values: Any, bad: list[bool] | None) -> None:
@@ -114,5 +152,69 @@ def test_categories_that_do_not_occur_are_no_ids() -> None:
 def test_nothing_is_an_id_of_no_kind() -> None:
     codes, ids = code_ids(raw_column("id", []))
     assert len(codes) == len(ids) == 0
-    assert unite(ids, ids).tolist() == []
-    assert find_ids(as_ids(["a"]), ids).tolist() == [-1]
+    assert ids.merge(ids)[0].tolist() == []
+    assert ids.find(Ids.of(["a"])).tolist() == [-1]
+
+
+# The same ids in every form a column of them may have
+
+
+def forms(ids: list[Any]) -> Iterator[Raw]:
+    """Yield a column of ids of one kind in each of its forms."""
+    yield raw_column("id", ids)
+    named = [one for one in dict.fromkeys(ids) if one is not None]
+    codes = np.array([-1 if one is None else named.index(one) for one in ids], np.int8)
+    yield raw_column("id", Coded(codes, ["unused", *named])).take(np.zeros(0, np.int64))
+    yield raw_column("id", Coded(np.where(codes < 0, -1, codes + 1), [UUID(int=7), *named]))
+    if all(one is None or isinstance(one, str) for one in ids):
+        yield Raw.of_texts(Texts.from_strings(["" if one is None else one for one in ids]))
+        yield raw_column("id", Coded(codes, Texts.from_strings(named)))
+        hidden = Texts.from_strings(["hidden" if one is None else one for one in ids])
+        missing = np.array([one is None for one in ids], np.bool_)
+        yield Raw.of_texts(hidden).also_missing(missing)
+        more = Texts.from_strings(["" if one is None else one for one in [*ids, "more"]])
+        yield Raw.of_texts(more).take(np.arange(len(ids)))
+        yield Raw.of_texts(hidden).take(np.arange(len(ids))).also_missing(missing)
+    if all(one is None or isinstance(one, UUID) for one in ids):
+        data = b"".join(bytes(16) if one is None else one.bytes for one in ids)
+        raw = Raw("uuid", np.frombuffer(data, np.uint8).reshape(-1, 16))
+        yield raw.also_missing(np.array([one is None for one in ids], np.bool_))
+
+
+OF_ONE_KIND = st.one_of(
+    st.lists(st.integers(-3, 3) | st.none(), max_size=8),
+    st.lists(st.sampled_from(["a", "aa", "b", "\U0001f600", "ä"]) | st.none(), max_size=8),
+    st.lists(st.integers(0, 3).map(lambda one: UUID(int=one << 60)) | st.none(), max_size=8),
+)
+
+
+@given(OF_ONE_KIND)
+def test_every_form_is_coded_alike(ids: list[Any]) -> None:
+    expected = in_order(one for one in ids if one is not None)
+    for raw in forms(ids):
+        codes, found = code_ids(raw)
+        rows = ids if len(raw) else []
+        assert found.tolist() == (expected if len(raw) else [])
+        assert codes.tolist() == [-1 if one is None else expected.index(one) for one in rows]
+        assert codes.dtype in (np.int32, np.int64)
+        assert bad_ids(raw, "id") is None
+
+
+@given(OF_ONE_KIND)
+def test_repeated_ids(ids: list[Any]) -> None:
+    present = [one for one in ids if one is not None]
+    for raw in forms(present):
+        expected = len(set(present)) < len(present) if len(raw) else False
+        assert has_repeated_ids(raw) is expected
+
+
+@given(OF_ONE_KIND, st.data())
+def test_rows_of_every_form(ids: list[Any], data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.integers(0, len(ids) - 1), max_size=9) if ids else st.just([]))
+    for raw in forms(ids):
+        if len(raw) == len(ids):
+            taken = raw.take(np.array(rows, np.int64))
+            for one in (taken, taken.coded()):
+                missing = np.zeros(len(rows), np.bool_) if one.missing is None else one.missing
+                found = [None if gone else one.item(at) for at, gone in enumerate(missing)]
+                assert found == [ids[row] for row in rows]

@@ -537,6 +537,10 @@ def lines(**columns: Any) -> OrderTable:
     return table(LINES, **columns)
 
 
+def test_a_folded_order_may_be_worth_more_than_any_line() -> None:
+    assert lines(order_id=["A", "A"], line_id=[1, 2], amount=["20.00", "30.00"]).bound == 50_00
+
+
 def test_lines_fold_into_their_order_at_its_earliest_instant() -> None:
     orders = lines(
         order_id=["A", "B", "A", "A"],
@@ -946,3 +950,23 @@ def test_models_refuse_without_repeating_what_was_given(wrong: dict[str, Any]) -
 
 def test_no_models_make_an_empty_table() -> None:
     assert len(of_models()) == 0
+
+
+# How far amounts and times reach
+
+
+def test_a_table_knows_its_greatest_amount_and_its_last_row() -> None:
+    days = ["2025-01-01", "2025-01-03", "2025-01-02"]
+    orders = table(amount=["12.50", "-300.00", "0"], placed_at=days)
+    assert (orders.bound, orders.latest_us) == (300_00, orders.placed_us[1])
+    without = orders.take(np.array([0, 2]))
+    assert without.bound >= 12_50
+    assert without.latest_us >= orders.placed_us[2]
+
+
+def test_rows_left_out_do_not_count_for_it() -> None:
+    amounts = ["1.00", "900.00", "n/a", "5.00", "70.00"]
+    days = ["2025-01-01", None, "2025-03-01", "2025-02-01", "2025-04-01"]
+    orders = table(order_id=[1, 2, 3, 4, 4], amount=amounts, placed_at=days)
+    assert len(orders) == 1
+    assert (orders.bound, orders.latest_us) == (1_00, orders.placed_us[0])

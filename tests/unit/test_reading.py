@@ -731,7 +731,7 @@ def test_every_reason_was_reached() -> None:
 
 
 def test_online_retail(shared: Path) -> None:
-    frames = pytest.importorskip("crmcore.frames")
+    files = pytest.importorskip("crmcore.files")
     source = load_source(
         """
         rows = "lines"
@@ -750,7 +750,7 @@ def test_online_retail(shared: Path) -> None:
         ]
         """
     )
-    standard = standardise(frames.read_file(shared / "data/online_retail.csv.gz"), source)
+    standard = standardise(files.read_file(shared / "data/online_retail.csv.gz"), source)
     left_out = {entry.reason: int(entry.rows.sum()) for entry in standard.excluded}
     assert standard.rows == 541_909
     assert left_out == {"bad debt": 3, "no product": 2913}

@@ -52,7 +52,7 @@ def test_the_first_condition_that_holds_decides() -> None:
     label, matched = bound_of(*FIRST, otherwise="few").apply(columns, 4)
     assert label.to_list() == ["malicious", "none", "many", "few"]
     assert matched.tolist() == [0, 1, 2, OTHERWISE]
-    assert matched.dtype == np.int64
+    assert matched.dtype == np.int16
     assert label.categories == ("malicious", "none", "many", "few")
     assert label.known is None
 

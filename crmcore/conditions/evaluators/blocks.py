@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crmcore.columns import Column
+from crmcore.kernels.threads import run, workers
 
-__all__ = ["BLOCK", "Block", "blocks"]
+__all__ = ["BLOCK", "Block", "by_blocks"]
+
+Found = TypeVar("Found")
 
 BLOCK = 2**16
 """Rows evaluated at a time; the results are the same for any size."""
@@ -37,8 +43,20 @@ class Block(dict[str, Column]):
         return column
 
 
-def blocks(columns: Mapping[str, Column], rows: int) -> Iterator[Block]:
-    """Yield the columns block by block, in row order; at least one block."""
-    for start in range(0, max(rows, 1), BLOCK):
-        count = min(BLOCK, rows - start)
-        yield Block(columns, slice(start, start + count), count)
+def by_blocks(
+    task: Callable[[Block], Found], columns: Mapping[str, Column], rows: int
+) -> list[Found]:
+    """Do a task for each block of the columns, at least one; return what it gives, in row order."""
+    starts = range(0, max(rows, 1), BLOCK)
+
+    def share(taken: range) -> list[Found]:
+        return [task(_block(columns, start, min(BLOCK, rows - start))) for start in taken]
+
+    count = workers(rows)
+    ends = [len(starts) * at // count for at in range(count + 1)]
+    parts = run([partial(share, starts[low:high]) for low, high in pairwise(ends)])
+    return [found for part in parts for found in part]
+
+
+def _block(columns: Mapping[str, Column], start: int, count: int) -> Block:
+    return Block(columns, slice(start, start + count), count)

@@ -64,7 +64,10 @@ class Changed(dict[str, Column]):
 def changed_column(like: Column, values: Iterable[Raw]) -> Column:
     """Return a column of these values, all known."""
     given = list(values)
-    numbers = np.array([value for value, _ in given], like.values.dtype)
+    dtype = like.values.dtype
+    if dtype.kind in "iu":  # points and codes may have fewer bits than what is tried
+        dtype = np.dtype(np.int64)
+    numbers = np.array([value for value, _ in given], dtype)
     divisor: Ints | None = None
     if like.divisor is not None:
         divisor = np.array([divisor for _, divisor in given], np.int64)

@@ -16,7 +16,7 @@ from typing import Final, cast
 import numpy as np
 
 from crmcore.columns import Column, Mask
-from crmcore.conditions.evaluators.blocks import blocks
+from crmcore.conditions.evaluators.blocks import by_blocks
 from crmcore.conditions.evaluators.domains import checked_fields, refuse_outside
 from crmcore.conditions.evaluators.exact import Exact, compare, exact_of
 from crmcore.conditions.evaluators.operands import all_known, column_of, labels_as, value_of
@@ -70,7 +70,7 @@ def evaluate(bound: Bound, columns: Mapping[str, Column], rows: int) -> Truth:
     [False, True, None]
     """
     refuse_outside(checked_fields([bound]), columns)
-    parts = [_spread(truth_of(bound, block), block.count) for block in blocks(columns, rows)]
+    parts = by_blocks(lambda block: _spread(truth_of(bound, block), block.count), columns, rows)
     if len(parts) == 1:
         return parts[0]
     true = np.concatenate([part.true for part in parts])

@@ -30,7 +30,7 @@ class Exact(NamedTuple):
 
 def exact_of(column: Column) -> Exact:
     """Return the numbers of a column; the divisor is 1 where a ratio is not known."""
-    values = cast(Ints, column.values)
+    values = column.values.astype(np.int64, copy=False)  # points may have fewer bits
     if column.divisor is None:
         return Exact(values)
     if column.known is None:

@@ -72,8 +72,7 @@ class Movement:
         """Return those who move, by ascending id, at most so many."""
         rows = np.arange(len(self._ids))[:most]
         before, after = (column.take(rows) for column in self._columns)
-        ids: list[Id] = self._ids[:most].tolist()
-        return tuple(map(Mover, ids, before, after))
+        return tuple(map(Mover, self._ids.take(rows), before, after))
 
     def __bool__(self) -> bool:
         return self.moved > 0
@@ -118,7 +117,7 @@ def _movement(name: str, before: Evaluation, after: Evaluation, sales_fact: str 
         sales_fact,
         None if sales_fact is None else _total(after.columns[sales_fact].take(rows)),
         None if sales_fact is None else _total(after.columns[sales_fact]),
-        after.ids[rows],
+        after.ids.take(rows),
         (then.take(rows), now.take(rows)),
     )
 

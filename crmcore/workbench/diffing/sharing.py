@@ -15,6 +15,7 @@ from crmcore.evaluation import Evaluation
 from crmcore.evaluation.pipeline import decide
 from crmcore.facts import FactTable
 from crmcore.policy import Policy
+from crmcore.records.ids import Ids
 from crmcore.workbench.diffing.movement import differing
 
 __all__ = ["Precision", "left_out", "precision_of", "pseudonymised", "resting_on"]
@@ -78,7 +79,7 @@ def pseudonymised(result: Evaluation, *, key: bytes, sample: int | None = None) 
             facts[name] = _coarsest(drawn, facts, name)
     personal = left_out(result.policy)
     shared = {name: column for name, column in facts.items() if name not in personal}
-    return FactTable(np.arange(1, len(rows) + 1), shared)
+    return FactTable(Ids(np.arange(1, len(rows) + 1)), shared)
 
 
 def left_out(policy: Policy) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from crmcore.columns import Column, Mask, Value, floor_decimal
 from crmcore.errors import DataError
 from crmcore.facts import USUAL_FACTS, Fact, scatter
 from crmcore.policy import Policy
-from crmcore.records.ids import Id, Ids, find_ids, unite
+from crmcore.records.ids import Id, Ids
 from crmcore.records.orders import OrderTable
 from crmcore.records.raw import RawValues
 from crmcore.suggestions import nearest
@@ -25,7 +25,6 @@ from crmcore.workbench.reconciling.theirs import Figures, read_theirs
 __all__ = ["Comparison", "Example", "FactComparison", "Reading", "compare"]
 
 _EXAMPLES = 5
-_ZERO_WITHOUT_ROWS = ("count", "sum", "distinct")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +217,8 @@ class _Comparer:
         tables = [setting.orders, *others.values()]
         self.ids = their_ids
         for table in tables:
-            self.ids = unite(self.ids, table.customer_ids)
-        rows = find_ids(self.ids, their_ids)
+            self.ids = self.ids.merge(table.customer_ids)[0]
+        rows = their_ids.find(self.ids)
         self.figures = {name: one.take(rows, rows >= 0) for name, one in figures.items()}
         self.changes = other_readings(others)
 
@@ -228,7 +227,7 @@ class _Comparer:
         agree = self._agree(columns)
         differs = ~np.logical_and.reduce([*agree.values(), np.ones(len(self.ids), np.bool_)])
         ours = self.setting.orders.customer_ids
-        both = int(np.count_nonzero(find_ids(self.their_ids, ours) >= 0))
+        both = int(np.count_nonzero(ours.find(self.their_ids) >= 0))
         return Comparison(
             as_of=self.setting.as_of,
             customers_ours=len(ours),
@@ -241,13 +240,13 @@ class _Comparer:
         )
 
     def _columns(self, setting: Setting) -> dict[str, Column]:
-        place = find_ids(setting.orders.customer_ids, self.ids)
+        place = self.ids.find(setting.orders.customer_ids)
         return {
             name: scatter(
                 column,
                 place,
                 len(self.ids),
-                zero=setting.facts[name].take in _ZERO_WITHOUT_ROWS,
+                zero=not setting.facts[name].field_type(name, column.exponent).nullable,
             )
             for name, column in setting.columns().items()
         }
@@ -259,7 +258,7 @@ class _Comparer:
         rows = np.flatnonzero(differs)
         figures = self.figures[name]
         examples = (
-            Example(self.ids.item(row), column[row], figures.at(row))
+            Example(self.ids[row], column[row], figures.at(row))
             for row in rows[:_EXAMPLES].tolist()
         )
         return FactComparison(name, len(rows), tuple(examples))

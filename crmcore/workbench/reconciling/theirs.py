@@ -16,7 +16,7 @@ from crmcore.columns import Column, Ints, Mask, Value
 from crmcore.conditions import FieldType
 from crmcore.errors import DataError
 from crmcore.records.amounts import minor_units, read_number
-from crmcore.records.ids import Ids, bad_ids, code_ids
+from crmcore.records.ids import Ids, bad_ids, code_ids, rows_of
 from crmcore.records.raw import Raw, RawValues, raw_column
 
 __all__ = ["Figures", "read_theirs"]
@@ -136,7 +136,7 @@ def read_theirs(
     if len(distinct) != len(codes):
         repeated = np.bincount(codes)[codes] > 1
         raise _refused("a customer has several rows of figures", "customer_id", repeated)
-    order = np.argsort(codes)
+    order = rows_of(codes, len(distinct))
     return distinct, {
         name: _ordered(_figures(name, raw[name], field, zone), order)
         for name, field in fields.items()
@@ -150,19 +150,20 @@ def _ordered(given: Figures, order: Ints) -> Figures:
 def _figures(name: str, raw: Raw, field: FieldType, zone: Zone) -> Figures:
     if raw.invalid is not None:
         raise _unreadable(name, field, raw.invalid)
+    raw = raw.coded()
     if field.kind in ("date", "instant"):
         return _times_of(name, raw, field, zone)
     number = read_number(name, raw, exact=False)
     digits = min(max(number.scale, field.exponent), field.exponent + _MORE_DIGITS)
-    values, faults = minor_units(number, digits, "half_even")
-    while "amount_too_large" in faults and digits > field.exponent:
+    found = minor_units(number, digits, "half_even")
+    while "amount_too_large" in found.faults and digits > field.exponent:
         digits -= 1
-        values, faults = minor_units(number, digits, "half_even")
-    missing = faults.get("missing_amount", np.zeros(len(raw), np.bool_))
-    wrong = [mask for reason, mask in faults.items() if reason != "missing_amount"]
+        found = minor_units(number, digits, "half_even")
+    missing = found.faults.get("missing_amount", np.zeros(len(raw), np.bool_))
+    wrong = [mask for reason, mask in found.faults.items() if reason != "missing_amount"]
     if wrong and np.logical_or.reduce(wrong).any():
         raise _unreadable(name, field, np.logical_or.reduce(wrong))
-    return Figures("number", values, ~missing, digits)
+    return Figures("number", found.values, ~missing, digits)
 
 
 def _times_of(name: str, raw: Raw, field: FieldType, zone: Zone) -> Figures:

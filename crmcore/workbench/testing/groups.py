@@ -15,6 +15,7 @@ from crmcore.evaluation import Evaluation, evaluate, evaluate_facts
 from crmcore.facts import FactTable
 from crmcore.policy import Policy
 from crmcore.records.customers import CustomerTable
+from crmcore.records.ids import Ids
 from crmcore.records.models import Customer
 from crmcore.records.orders import OrderTable
 from crmcore.records.source import Source
@@ -86,7 +87,7 @@ def groups_of(policy: Policy, cases: Iterable[Case]) -> Iterator[Group]:
             orders, customers = _orders(policy, found), _customers(policy, found)
             yield Group(tuple(found), first.as_of, first.last_evaluated_at, None, orders, customers)
         else:
-            facts = FactTable(np.arange(len(found)), _columns(policy, found))
+            facts = FactTable(Ids(np.arange(len(found))), _columns(policy, found))
             yield Group(tuple(found), first.as_of, first.last_evaluated_at, facts)
 
 

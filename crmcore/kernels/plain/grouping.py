@@ -1,8 +1,7 @@
-"""Arrays in, arrays out: grouping and aggregation over rows coded to dense groups.
+"""Grouping and aggregation over rows coded to dense groups; in NumPy.
 
-Nothing here knows what an order is, reads a policy or raises on data: what can go wrong is
-returned as a count. ``codes`` are int64 group numbers from 0 to ``groups - 1``, one a row; a row
-that belongs to no group has the number ``groups``. Every result has ``groups`` entries.
+``codes`` are group numbers from 0 to ``groups - 1``, one a row, int32 or int64; a row that belongs
+to no group has the number ``groups``. Every result has ``groups`` entries.
 
 Integer results do not depend on the order of the rows. Floats are computed from values sorted
 within their group, left to right, so that they do not depend on it either.
@@ -13,17 +12,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crmcore.columns import Ints
+from crmcore.columns import Codes, Ints
 
 __all__ = [
-    "INT64_MAX",
     "add",
     "count",
     "distinct",
-    "encode",
-    "find",
     "gaps",
-    "has_duplicates",
     "largest",
     "lower_median",
     "overflows",
@@ -31,79 +26,24 @@ __all__ = [
     "spread",
 ]
 
-INT64_MAX = int(np.iinfo(np.int64).max)
-INT64_MIN = int(np.iinfo(np.int64).min)
+_INT64_MAX = int(np.iinfo(np.int64).max)
+_INT64_MIN = int(np.iinfo(np.int64).min)
 _LOW_32 = np.uint64(0xFFFFFFFF)
 
 
-def encode(values: Ints) -> tuple[Ints, Ints]:
-    """Code values to dense integers: return the codes and the ascending distinct values.
-
-    Cost: two passes where the values lie close together, a sort otherwise. Values that are
-    already 0, 1, 2 … are returned as they are.
-    """
-    if len(values) == 0:
-        return values, values
-    low, high = int(values.min()), int(values.max())
-    span = high - low + 1
-    if span > 2 * len(values) + 1024:
-        return _encode_by_sorting(values)
-    shifted = values if low == 0 else values - low
-    present = np.zeros(span, np.bool_)
-    present[shifted] = True
-    if present.all():
-        return shifted, np.arange(low, high + 1, dtype=np.int64)
-    lookup = np.cumsum(present, dtype=np.int64) - 1
-    return lookup[shifted], np.flatnonzero(present) + low
-
-
-def _encode_by_sorting(values: Ints) -> tuple[Ints, Ints]:
-    # np.unique does the same with a slower, stable sort.
-    order = np.argsort(values)
-    ordered = values[order]
-    first = np.empty(len(values), np.bool_)
-    first[0] = True
-    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    codes = np.empty(len(values), np.int64)
-    codes[order] = np.cumsum(first) - 1
-    return codes, ordered[first]
-
-
-def has_duplicates(values: Ints) -> bool:
-    """Tell whether any value occurs twice. Cost: one or two passes, a sort at worst."""
-    if len(values) < 2 or bool((values[1:] > values[:-1]).all()):
-        return False
-    low, high = int(values.min()), int(values.max())
-    if high - low < 4 * len(values):
-        seen = np.zeros(high - low + 1, np.bool_)
-        seen[values if low == 0 else values - low] = True
-        return int(np.count_nonzero(seen)) < len(values)
-    ordered = np.sort(values)
-    return bool((ordered[1:] == ordered[:-1]).any())
-
-
-def find(wanted: NDArray[np.generic], ascending: NDArray[np.generic]) -> Ints:
-    """Return the position of each wanted value among ascending distinct ones, -1 where absent."""
-    if len(ascending) == 0:
-        return np.full(len(wanted), -1, np.int64)
-    place = np.searchsorted(ascending, wanted)
-    place[place == len(ascending)] = 0
-    return np.where(ascending[place] == wanted, place, -1)
-
-
-def count(codes: Ints, groups: int) -> Ints:
+def count(codes: Codes, groups: int) -> Ints:
     """Return the number of rows of each group."""
     return np.bincount(codes, minlength=groups + 1)[:groups]
 
 
-def add(codes: Ints, values: Ints, groups: int) -> Ints:
+def add(codes: Codes, values: Ints, groups: int) -> Ints:
     """Return the sum of each group. Ask `overflows` first: a sum that leaves int64 wraps."""
     total = np.zeros(groups + 1, np.int64)
     np.add.at(total, codes, values)
     return total[:groups]
 
 
-def overflows(codes: Ints, values: Ints, groups: int) -> Ints:
+def overflows(codes: Codes, values: Ints, groups: int) -> Ints:
     """Return the groups whose sum of absolute values exceeds int64.
 
     The sum of absolute values bounds every partial sum, so the answer cannot depend on the order
@@ -113,9 +53,9 @@ def overflows(codes: Ints, values: Ints, groups: int) -> Ints:
     if len(values) == 0:
         return none
     bound = max(int(values.max()), -int(values.min()))
-    if bound * len(values) <= INT64_MAX:
+    if bound * len(values) <= _INT64_MAX:
         return none
-    if bound * int(np.bincount(codes, minlength=1).max()) <= INT64_MAX:
+    if bound * int(np.bincount(codes, minlength=1).max()) <= _INT64_MAX:
         return none
     magnitude = np.where(values < 0, -values.view(np.uint64), values.view(np.uint64))
     low = np.zeros(groups + 1, np.uint64)
@@ -126,21 +66,21 @@ def overflows(codes: Ints, values: Ints, groups: int) -> Ints:
     return np.flatnonzero(high[:groups] >> np.uint64(31))
 
 
-def smallest(codes: Ints, values: Ints, groups: int) -> Ints:
+def smallest(codes: Codes, values: Ints, groups: int) -> Ints:
     """Return the smallest value of each group; the largest int64 where it has no row."""
-    result = np.full(groups + 1, INT64_MAX)
+    result = np.full(groups + 1, _INT64_MAX)
     np.minimum.at(result, codes, values)
     return result[:groups]
 
 
-def largest(codes: Ints, values: Ints, groups: int) -> Ints:
+def largest(codes: Codes, values: Ints, groups: int) -> Ints:
     """Return the largest value of each group; the smallest int64 where it has no row."""
-    result = np.full(groups + 1, INT64_MIN)
+    result = np.full(groups + 1, _INT64_MIN)
     np.maximum.at(result, codes, values)
     return result[:groups]
 
 
-def lower_median(codes: Ints, values: Ints, groups: int) -> Ints:
+def lower_median(codes: Codes, values: Ints, groups: int) -> Ints:
     """Return the lower median of each group: the value at position (n - 1) // 2; 0 for no row."""
     ordered, counts, starts = _sorted(codes, values, groups)
     result = np.zeros(groups, np.int64)
@@ -149,7 +89,7 @@ def lower_median(codes: Ints, values: Ints, groups: int) -> Ints:
     return result
 
 
-def spread(codes: Ints, values: Ints, groups: int) -> NDArray[np.float64]:
+def spread(codes: Codes, values: Ints, groups: int) -> NDArray[np.float64]:
     """Return the sample standard deviation of each group; 0 where it has under two rows.
 
     The values are sorted within their group, and the squared deviations from the mean added from
@@ -166,21 +106,21 @@ def spread(codes: Ints, values: Ints, groups: int) -> NDArray[np.float64]:
     return result
 
 
-def distinct(codes: Ints, items: Ints, groups: int) -> Ints:
+def distinct(codes: Codes, items: Ints, groups: int) -> Ints:
     """Return the number of different items of each group; negative items do not count."""
     counted = items >= 0
     codes, items = codes[counted], items[counted]
     if len(codes) == 0:
         return np.zeros(groups, np.int64)
     width = int(items.max()) + 1
-    if (groups + 1) * width > INT64_MAX:
+    if (groups + 1) * width > _INT64_MAX:
         _, items = np.unique(items, return_inverse=True)
         width = int(items.max()) + 1
-    pairs = np.unique(codes * width + items)
+    pairs = np.unique(codes.astype(np.int64) * width + items)
     return count(pairs // width, groups)
 
 
-def gaps(codes: Ints, days: Ints) -> tuple[Ints, Ints]:
+def gaps(codes: Codes, days: Ints) -> tuple[Codes, Ints]:
     """Return the gaps between neighbouring days of each group, and the group of each gap."""
     order = np.lexsort((days, codes))
     codes, days = codes[order], days[order]
@@ -188,7 +128,7 @@ def gaps(codes: Ints, days: Ints) -> tuple[Ints, Ints]:
     return codes[1:][same], np.diff(days)[same]
 
 
-def _sorted(codes: Ints, values: Ints, groups: int) -> tuple[Ints, Ints, Ints]:
+def _sorted(codes: Codes, values: Ints, groups: int) -> tuple[Ints, Ints, Ints]:
     """Return the values sorted by group and value, and each group's count and first position."""
     ordered = values[np.lexsort((values, codes))]
     counts = count(codes, groups)

@@ -1,0 +1,196 @@
+"""Facts in parts: figures of fixed size a customer, which merge, and columns made of them.
+
+    plan = FactPlan(policy.facts, policy.windows, policy.sale_statuses)
+    total = plan.partial(batch, timing)                     # orders of one batch
+    total = total.merge(plan.partial(other_batch, timing))  # any order, any tree, any customers
+    columns = plan.finish(total, timing, policy.currency.exponent)
+
+Only facts whose `merge_kind` is ``constant`` and that do not look at lines can be made so:
+`FactPlan.constant` names them. The others, `FactPlan.holistic`, need all rows of a customer at
+once: `summarise`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from crmcore import kernels
+from crmcore.calendars import Window
+from crmcore.columns import Column, Ints
+from crmcore.facts.books import Books
+from crmcore.facts.finishing import Finish
+from crmcore.facts.measures import Figure, Recipe, recipe_of
+from crmcore.facts.spec import Fact
+from crmcore.facts.tallying import tally
+from crmcore.kernels import Take
+from crmcore.records.ids import Ids
+from crmcore.records.orders import OrderTable
+from crmcore.timing import Timing
+
+__all__ = ["FactPlan", "Partial"]
+
+_MERGING: dict[Take, tuple[np.ufunc, int]] = {
+    "count": (np.add, 0),
+    "sum": (np.add, 0),
+    "smallest": (np.minimum, kernels.INT64_MAX),
+    "largest": (np.maximum, -kernels.INT64_MAX - 1),
+}
+"""How two figures become one, and the figure of no rows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Partial:
+    """Figures of the customers of a batch of orders.
+
+    Parameters
+    ----------
+    ids
+        The customers, distinct and ascending.
+    figures
+        For each figure one int64 a customer; a figure that is not there is 0 for all of them, or
+        of a column that the batch does not have. Never changed in place.
+    """
+
+    ids: Ids
+    figures: Mapping[Figure, Ints]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        return f"Partial({len(self)} customers, {len(self.figures)} figures)"
+
+    def merge(self, other: Partial) -> Partial:
+        """Return the figures of the orders of both, which may have customers in common.
+
+        Counts and sums are added, the smallest or the largest is taken: the result does not
+        depend on the order or the tree in which batches are merged. Neither part is changed.
+
+        Notes
+        -----
+        Cost: a copy of the larger part, and a few steps for each customer of the smaller one. So
+        merge parts of about the same size with each other, where there are many.
+        """
+        if len(self) < len(other):
+            return other.merge(self)
+        ids, mine, theirs = self.ids.merge(other.ids)
+        figures = {
+            figure: _placed(figure, self.figures.get(figure), mine, len(ids))
+            for figure in self.figures.keys() | other.figures.keys()
+        }
+        for figure, values in other.figures.items():
+            join, _ = _MERGING[figure.take]
+            figures[figure][theirs] = join(figures[figure][theirs], values)
+        return Partial(ids, figures)
+
+
+def _placed(figure: Figure, values: Ints | None, place: Ints, size: int) -> Ints:
+    """Return a copy of a figure for more customers, among whom these have their places."""
+    if values is not None and len(values) == size:
+        return values.copy()
+    _, of_no_rows = _MERGING[figure.take]
+    placed = np.full(size, of_no_rows)
+    if values is not None:
+        placed[place] = values
+    return placed
+
+
+@dataclass(frozen=True, eq=False)
+class FactPlan:
+    """What is counted and added up to get facts, each figure once for all facts that need it.
+
+    Parameters
+    ----------
+    facts
+        Declarations by name.
+    windows
+        The windows that the facts name.
+    sale_statuses
+        Statuses in which an order is a sale.
+    """
+
+    facts: Mapping[str, Fact]
+    windows: Mapping[str, Window]
+    sale_statuses: frozenset[str]
+
+    @cached_property
+    def recipes(self) -> dict[str, Recipe]:
+        """How each fact that can be made of merged parts is made of figures."""
+        return {
+            name: recipe_of(fact)
+            for name, fact in self.facts.items()
+            if fact.of != "line" and fact.merge_kind == "constant"
+        }
+
+    @property
+    def constant(self) -> dict[str, Fact]:
+        """The facts that can be made of merged parts."""
+        return {name: fact for name, fact in self.facts.items() if name in self.recipes}
+
+    @property
+    def holistic(self) -> dict[str, Fact]:
+        """The facts that need all rows of a customer at once, or lines."""
+        return {name: fact for name, fact in self.facts.items() if name not in self.recipes}
+
+    def partial(self, orders: OrderTable, timing: Timing) -> Partial:
+        """Return the figures of a batch of orders, for its customers. One pass over the rows.
+
+        A linked return must stand in the same batch as its sale.
+
+        Parameters
+        ----------
+        orders
+            Orders of any customers.
+        timing
+            One moment for everybody, the same for every batch.
+
+        Raises
+        ------
+        DataError
+            When an order and its returns add up beyond 64 bits.
+        """
+        books = Books(orders, timing, self.windows, self.sale_statuses)
+        return Partial(orders.customer_ids, tally(books, self.figures_of(books, alone=False)))
+
+    def finish(self, partial: Partial, timing: Timing, exponent: int) -> dict[str, Column]:
+        """Return the columns of the constant facts, one row for each of ``partial.ids``.
+
+        Parameters
+        ----------
+        partial
+            The figures of all batches. They are not changed, but columns may be views of them.
+        timing
+            That of the batches.
+        exponent
+            Decimal digits of the currency.
+
+        Raises
+        ------
+        DataError
+            When a customer's absolute amounts add up beyond 64 bits, in all batches together.
+        """
+        finish = Finish(partial.figures, len(partial), timing, exponent)
+        return {
+            name: finish.column(name, self.facts[name], recipe)
+            for name, recipe in self.recipes.items()
+        }
+
+    def figures_of(self, books: Books, *, alone: bool) -> Iterator[Figure]:
+        """Yield the figures to be kept of some orders.
+
+        Of orders that stand `alone`, what tells of sums beyond 64 bits is left out where no sum
+        of values so small can get there. In a batch it is kept: of the other batches nothing is
+        known. Only its high part is 0 there, whatever the other batches hold.
+        """
+        for recipe in self.recipes.values():
+            yield from recipe.figures
+            watch = recipe.watch
+            if watch is None or (alone and books.is_roomy(watch.total.of)):
+                continue
+            yield watch.high
+            if watch.gross is not None:
+                yield watch.gross

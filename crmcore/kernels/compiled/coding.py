@@ -1,0 +1,339 @@
+"""Values to dense codes, in C: tables of distinct values, written by several threads at once.
+
+The functions are described where they stand in NumPy, in `crmcore.kernels.plain.coding`; to which
+they turn where ids were made to crowd a table.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from crmcore.columns import Codes, Ints
+from crmcore.kernels.compiled import hashing, tables
+from crmcore.kernels.compiled.hashing import Order, Source
+from crmcore.kernels.compiled.tables import Codes32, Found, Words, each
+from crmcore.kernels.plain import coding as plain
+from crmcore.kernels.plain.coding import Fixed
+from crmcore.texts import Texts
+
+__all__ = plain.__all__
+
+_MOST = 2**31 - 2
+
+# The ways to read a column; see hashing.pyx.
+_INTS, _FIXED, _SHORT, _UUID, _HASHED, _FIXED_HASHED = range(6)
+_MERGED = {_INTS: 0, _FIXED: 1, _HASHED: 2}
+
+# Threads that have bits of their own for all numbers.
+_MOST_BITS = 8
+
+
+# Numbers
+
+
+def encode(values: Ints) -> tuple[Codes, Ints]:
+    count = len(values)
+    if not 0 < count <= _MOST:
+        return plain.encode(values)
+    values = np.ascontiguousarray(values, np.int64)
+    sample = values[:: tables.step_of_sample(count)]
+    if _close(int(sample.min()), int(sample.max()), count):
+        low, high, _ = _ends(values)
+        if _close(low, high, count):
+            return _encode_close(values, low, high)
+    codes = np.empty(count, np.int32)
+    expected = tables.estimate(sample, count)
+    found = tables.fill(_ints(values), count, expected, words=1, codes=codes)
+    if found is None:
+        return plain.encode(values)
+    keys = tables.rank(found, codes, tables.SIGN)
+    return codes, keys.view(np.int64).ravel()
+
+
+def _close(low: int, high: int, count: int) -> bool:
+    return high - low < count + count // 4 + 1024
+
+
+def _ends(values: Ints) -> tuple[int, int, bool]:
+    """Return the smallest and the largest value, and whether each is above the one before."""
+    found = each(len(values), partial(hashing.ends_of, values))
+    return min(one[0] for one in found), max(one[1] for one in found), all(one[2] for one in found)
+
+
+def _encode_close(values: Ints, low: int, high: int) -> tuple[Codes, Ints]:
+    present = np.zeros(high - low + 1, np.uint8)
+    codes = np.empty(len(values), np.int32)
+    each(len(values), partial(hashing.mark, values, low, present, codes))
+    if present.all():
+        return codes, low + np.arange(len(present))
+    ranks = np.cumsum(present, dtype=np.int32)
+    ranks -= 1
+    each(len(values), partial(hashing.rerank, codes, ranks))
+    return codes, low + np.flatnonzero(present)
+
+
+def has_duplicates(values: Ints) -> bool:
+    count = len(values)
+    if not 1 < count <= _MOST:
+        return plain.has_duplicates(values)
+    values = np.ascontiguousarray(values, np.int64)
+    low, high, rising = _ends(values)
+    if rising:
+        return False
+    if high - low < 16 * count:
+        return _twice(values, low, high - low + 1)
+    found = tables.fill(_ints(values), count, count, words=1, codes=None, task=tables.INSERT_ONCE)
+    return found is None and plain.has_duplicates(values)
+
+
+def _twice(values: Ints, low: int, span: int) -> bool:
+    """Tell whether a number occurs twice: among the rows of one thread, or of two."""
+    together = np.zeros((span + 63) // 64, np.uint64)
+
+    def repeated(first: int, last: int) -> Words | None:
+        bits = together if first == 0 else np.zeros_like(together)
+        return None if hashing.twice_among(values, low, bits, first, last) else bits
+
+    for bits in each(len(values), repeated, most=_MOST_BITS):
+        if bits is None or (bits is not together and (bits & together).any()):
+            return True
+        together |= bits
+    return False
+
+
+def find(wanted: Ints, ascending: Ints) -> Ints:
+    if not (0 < len(wanted) <= _MOST and 0 < len(ascending) <= _MOST):
+        return plain.find(wanted, ascending)
+    wanted = np.ascontiguousarray(wanted, np.int64)
+    ascending = np.ascontiguousarray(ascending, np.int64)
+    low, high = int(ascending[0]), int(ascending[-1])
+    if high - low == len(ascending) - 1:
+        return np.where((wanted >= low) & (wanted <= high), wanted - low, -1)
+    found = _find(_ints(wanted), len(wanted), _ints(ascending), len(ascending), words=1)
+    return plain.find(wanted, ascending) if found is None else found.astype(np.int64)
+
+
+def merge(left: Ints, right: Ints) -> tuple[Ints, Ints, Ints]:
+    if len(left) == 0 or len(right) == 0:
+        return plain.merge(left, right)
+    left = np.ascontiguousarray(left, np.int64)
+    right = np.ascontiguousarray(right, np.int64)
+    places, size = _merge(_ints(left), len(left), _ints(right), len(right), _INTS)
+    union = np.empty(size, np.int64)
+    union[places[0]] = left
+    union[places[1]] = right
+    return union, *places
+
+
+def _ints(values: Ints) -> Source:
+    return Source(_INTS, values.view(np.uint8), None, tables.seeds())
+
+
+# 16 bytes
+
+
+def encode_fixed(values: Fixed) -> tuple[Codes, Fixed]:
+    count = len(values)
+    if not 0 < count <= _MOST:
+        return plain.encode_fixed(values)
+    source = _fixed(values, _FIXED)
+    codes = np.empty(count, np.int32)
+    keys = _encode_pairs(source, count, codes)
+    if keys is None:
+        return plain.encode_fixed(values)
+    return codes, keys.astype(">u8").view(np.uint8).reshape(-1, 16)
+
+
+def has_duplicate_fixed(values: Fixed) -> bool:
+    if not 1 < len(values) <= _MOST:
+        return plain.has_duplicate_fixed(values)
+    if _all_differ(_fixed(values, _FIXED_HASHED), len(values)):
+        return False
+    return len(encode_fixed(values)[1]) < len(values)
+
+
+def find_fixed(wanted: Fixed, ascending: Fixed) -> Ints:
+    if not (0 < len(wanted) <= _MOST and 0 < len(ascending) <= _MOST):
+        return plain.find_fixed(wanted, ascending)
+    sources = _fixed(wanted, _FIXED), _fixed(ascending, _FIXED)
+    found = _find(sources[0], len(wanted), sources[1], len(ascending), words=2)
+    return plain.find_fixed(wanted, ascending) if found is None else found.astype(np.int64)
+
+
+def merge_fixed(left: Fixed, right: Fixed) -> tuple[Fixed, Ints, Ints]:
+    if len(left) == 0 or len(right) == 0:
+        return plain.merge_fixed(left, right)
+    places, size = _merge(
+        _fixed(left, _FIXED), len(left), _fixed(right, _FIXED), len(right), _FIXED
+    )
+    union = np.empty((size, 16), np.uint8)
+    union[places[0]] = left
+    union[places[1]] = right
+    return union, *places
+
+
+def _fixed(values: Fixed, way: int) -> Source:
+    return Source(way, np.ascontiguousarray(values, np.uint8).ravel(), None, tables.seeds())
+
+
+# Texts
+
+
+def encode_texts(texts: Texts) -> tuple[Codes, Texts]:
+    count = len(texts)
+    if not 0 < count <= _MOST:
+        return plain.encode_texts(texts)
+    codes = np.empty(count, np.int32)
+    for way, write in ((_SHORT, _short_texts), (_UUID, _uuid_texts)):
+        keys = _encode_pairs(_texts(texts, way), count, codes)
+        if keys is not None:
+            return codes, write(keys)
+    distinct = _encode_hashed(texts, codes)
+    return plain.encode_texts(texts) if distinct is None else (codes, distinct)
+
+
+def has_duplicate_texts(texts: Texts) -> bool:
+    if not 1 < len(texts) <= _MOST:
+        return plain.has_duplicate_texts(texts)
+    if _all_differ(_texts(texts, _HASHED), len(texts)):
+        return False
+    return len(encode_texts(texts)[1]) < len(texts)
+
+
+def find_texts(wanted: Texts, ascending: Texts) -> Ints:
+    if not (0 < len(wanted) <= _MOST and 0 < len(ascending) <= _MOST):
+        return plain.find_texts(wanted, ascending)
+    seed = tables.seeds()
+    source, target = _texts(wanted, _HASHED, seed), _texts(ascending, _HASHED, seed)
+    found = _find(source, len(wanted), target, len(ascending), words=1)
+    if found is None:
+        return plain.find_texts(wanted, ascending)
+    # No two of the ascending ones have the same hash: who has it is the text, or it is absent.
+    each(len(wanted), lambda first, last: source.same(first, last, found, target, True))
+    return found.astype(np.int64)
+
+
+def merge_texts(left: Texts, right: Texts) -> tuple[Texts, Ints, Ints]:
+    if len(left) == 0 or len(right) == 0:
+        return plain.merge_texts(left, right)
+    places, size = _merge(
+        _texts(left, _HASHED), len(left), _texts(right, _HASHED), len(right), _HASHED
+    )
+    rows = np.empty(size, np.int64)
+    rows[places[0]] = np.arange(len(left))
+    rows[places[1]] = np.arange(len(left), len(left) + len(right))
+    return Texts.joined([left, right]).take(rows), *places
+
+
+def _texts(texts: Texts, way: int, seed: Words | None = None) -> Source:
+    data = np.ascontiguousarray(texts.data)
+    if len(data) == 0:
+        data = np.zeros(1, np.uint8)
+    offsets = texts.offsets if texts.offsets.flags.c_contiguous else texts.offsets.copy()
+    return Source(way, data, offsets, tables.seeds() if seed is None else seed)
+
+
+def _short_texts(keys: Words) -> Texts:
+    ends = _ends_of_texts((keys[:, 1] & 0xFF).astype(np.int64))
+    data = np.empty(int(ends[-1]) or 1, np.uint8)
+    each(len(keys), partial(hashing.write_short, keys, ends, data))
+    return Texts(data[: ends[-1]], ends)
+
+
+def _uuid_texts(keys: Words) -> Texts:
+    data = np.empty(36 * len(keys), np.uint8)
+    each(len(keys), partial(hashing.write_uuids, keys, data))
+    return Texts(data, np.arange(0, len(data) + 1, 36))
+
+
+def _ends_of_texts(lengths: Ints) -> Ints:
+    ends = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=ends[1:])
+    return ends
+
+
+def _encode_hashed(texts: Texts, codes: Codes32) -> Texts | None:
+    """Code texts by their hash, and see that each is the text it was coded to."""
+    source, count = _texts(texts, _HASHED), len(texts)
+    sample = _sample(source, count, 1)
+    if sample is None:
+        return None
+    expected = tables.estimate(sample[:, 0], count)
+    found = tables.fill(source, count, expected, words=1, codes=codes, with_rows=True)
+    rows = None if found is None else _sorted_rows(source, found)
+    if found is None or rows is None:
+        return None
+    ranks = np.empty(len(found.slots), np.int32)
+    ranks[codes[rows]] = np.arange(len(rows), dtype=np.int32)
+    distinct = _take(source, texts, rows)
+    each(count, partial(hashing.rerank, codes, ranks))
+    target = _texts(distinct, _HASHED)
+    same = each(count, lambda first, last: source.same(first, last, codes, target, False))
+    return distinct if all(same) else None
+
+
+def _sorted_rows(source: Source, found: Found) -> Codes32 | None:
+    """Return a row of each text, in the order of the texts; None where they are too much alike."""
+    assert found.rows is not None
+    rows = found.rows[found.slots[:, 0] != 0]
+    depth = min(each(len(rows), partial(source.common_start, rows)))
+    words = np.empty((len(rows), 1), np.uint64)
+    each(len(rows), lambda first, last: source.words(rows, first, last, depth, words[:, 0]))
+    entries = tables.arrange(Order(words, rows, 0), len(rows), len(rows), source, depth)
+    return None if entries is None else entries[:, 1].astype(np.int32)
+
+
+def _take(source: Source, texts: Texts, rows: Codes32) -> Texts:
+    ends = _ends_of_texts((texts.offsets[1:][rows] - texts.offsets[:-1][rows]).astype(np.int64))
+    data = np.empty(int(ends[-1]) or 1, np.uint8)
+    each(len(rows), lambda first, last: source.copy(rows, first, last, ends, data))
+    return Texts(data[: ends[-1]], ends)
+
+
+# All kinds
+
+
+def _sample(source: Source, count: int, words: int) -> Words | None:
+    step = tables.step_of_sample(count)
+    sample = np.empty(((count - 1) // step + 1, words), np.uint64)
+    return sample if source.sample(step, sample) else None
+
+
+def _encode_pairs(source: Source, count: int, codes: Codes32) -> Words | None:
+    """Code keys of two words and return the ascending ones; None where a row is no such key."""
+    sample = _sample(source, count, 2)
+    if sample is None:
+        return None
+    expected = tables.estimate(sample[:, 0] * np.uint64(0x9E3779B97F4A7C15) ^ sample[:, 1], count)
+    found = tables.fill(source, count, expected, words=2, codes=codes)
+    return None if found is None else tables.rank(found, codes)
+
+
+def _all_differ(source: Source, count: int) -> bool:
+    """Tell whether all hashes differ, and with them the rows."""
+    return (
+        tables.fill(source, count, count, words=1, codes=None, task=tables.INSERT_ONCE) is not None
+    )
+
+
+def _find(
+    wanted: Source, count: int, ascending: Source, size: int, *, words: int
+) -> Codes32 | None:
+    slots = np.empty(size, np.int32)
+    found = tables.fill(ascending, size, size, words=words, codes=slots, task=tables.INSERT_ONCE)
+    if found is None:
+        return None
+    # One more at the end, for those that have no slot.
+    places = np.full(len(found.slots) + 1, -1, np.int32)
+    places[slots] = np.arange(size, dtype=np.int32)
+    return places[tables.look_up(wanted, count, found)]
+
+
+def _merge(
+    left: Source, lefts: int, right: Source, rights: int, way: int
+) -> tuple[tuple[Ints, Ints], int]:
+    places = np.empty(lefts, np.int64), np.empty(rights, np.int64)
+    size = hashing.merge(_MERGED[way], left, lefts, right, rights, *places)
+    return places, size

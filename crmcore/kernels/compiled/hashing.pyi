@@ -1,0 +1,69 @@
+import numpy as np
+from numpy.typing import NDArray
+
+from crmcore.columns import Ints
+from crmcore.texts import Offsets
+
+_Codes = NDArray[np.int32]
+_Words = NDArray[np.uint64]
+_Bytes = NDArray[np.uint8]
+
+SHARED: bool
+
+class Source:
+    def __init__(self, way: int, data: _Bytes, offsets: Offsets | None, seed: _Words) -> None: ...
+    def sample(self, step: int, words: _Words) -> bool: ...
+    def common_start(self, rows: _Codes, first: int, last: int) -> int: ...
+    def words(self, rows: _Codes, first: int, last: int, depth: int, words: _Words) -> None: ...
+    def copy(self, rows: _Codes, first: int, last: int, ends: Ints, data: _Bytes) -> None: ...
+    def same(
+        self, first: int, last: int, codes: _Codes, distinct: Source, forget: bool
+    ) -> bool: ...
+
+class Slots:
+    def __init__(
+        self,
+        slots: _Words,
+        state: Ints,
+        seed: _Words,
+        rows: _Codes | None,
+        shared: bool,
+        task: int,
+        room: int,
+    ) -> None: ...
+    def run(self, source: Source, codes: _Codes | None, first: int, last: int) -> None: ...
+
+class Order:
+    def __init__(self, slots: _Words, rows: _Codes | None, flip: int) -> None: ...
+    def bits(self, first: int, last: int) -> tuple[int, int]: ...
+    def count(self, first: int, last: int, shift: int, counts: Ints) -> None: ...
+    def gather(self, first: int, last: int, shift: int, places: Ints, entries: _Words) -> None: ...
+    def sort(
+        self,
+        entries: _Words,
+        ends: Ints,
+        first: int,
+        last: int,
+        other: _Words,
+        texts: Source | None,
+        depth: int,
+    ) -> bool: ...
+    def rank(
+        self, entries: _Words, first: int, last: int, mask: int, ranks: _Codes, keys: _Words
+    ) -> None: ...
+
+def rerank(codes: _Codes, ranks: _Codes, first: int, last: int) -> None: ...
+def write_short(keys: _Words, ends: Ints, data: _Bytes, first: int, last: int) -> None: ...
+def write_uuids(keys: _Words, data: _Bytes, first: int, last: int) -> None: ...
+def ends_of(values: Ints, first: int, last: int) -> tuple[int, int, bool]: ...
+def mark(values: Ints, low: int, present: _Bytes, codes: _Codes, first: int, last: int) -> None: ...
+def twice_among(values: Ints, low: int, bits: _Words, first: int, last: int) -> bool: ...
+def merge(
+    kind: int,
+    left: Source,
+    lefts: int,
+    right: Source,
+    rights: int,
+    place_of_left: Ints,
+    place_of_right: Ints,
+) -> int: ...

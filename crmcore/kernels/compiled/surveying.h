@@ -1,0 +1,80 @@
+/* One pass over a column of integers. */
+
+#ifndef CRMCORE_SURVEYING_H
+#define CRMCORE_SURVEYING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* These loops wait for memory once they run on wide registers: where the compiler can, each stands
+   here twice, and the processor at hand takes its own. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
+#define WIDE __attribute__((target_clones("avx2", "default")))
+#else
+#define WIDE
+#endif
+
+typedef struct {
+    int64_t least;
+    int64_t greatest;
+    int64_t zeros;
+    int64_t negatives;
+} Survey;
+
+/* Look at `size` values, at least one. */
+WIDE static Survey survey_values(const int64_t *values, ptrdiff_t size) {
+    int64_t least = values[0], greatest = values[0], zeros = 0, negatives = 0;
+    for (ptrdiff_t at = 0; at < size; at++) {
+        int64_t value = values[at];
+        least = value < least ? value : least;
+        greatest = value > greatest ? value : greatest;
+        zeros += value == 0;
+        negatives += value < 0;
+    }
+    Survey found = {least, greatest, zeros, negatives};
+    return found;
+}
+
+WIDE static int64_t count_above(const int64_t *values, ptrdiff_t size, int64_t bound) {
+    int64_t count = 0;
+    for (ptrdiff_t at = 0; at < size; at++) count += values[at] > bound;
+    return count;
+}
+
+/* Store the rows of negative values, of which the first is row `first`; return how many.
+   There must be room for as many rows as values. */
+static ptrdiff_t negative_rows(const int64_t *values, ptrdiff_t size, int64_t first,
+                               int64_t *rows) {
+    ptrdiff_t count = 0;
+    for (ptrdiff_t at = 0; at < size; at++) {
+        rows[count] = first + at;
+        count += values[at] < 0;
+    }
+    return count;
+}
+
+enum { TRANSLATED_AT_ONCE = 4096 };
+
+/* Store the entry of each code, `table[code + 1]`. Return 1, having stored some of them, where a
+   code has none. */
+#define TRANSLATE(NAME, CODE)                                                                    \
+    WIDE static int NAME(const CODE *codes, ptrdiff_t size, const uint8_t *table,                \
+                         uint64_t entries, uint8_t *found) {                                     \
+        for (ptrdiff_t at = 0, stop; at < size; at = stop) {                                     \
+            stop = size - at < TRANSLATED_AT_ONCE ? size : at + TRANSLATED_AT_ONCE;              \
+            int strange = 0;                                                                     \
+            for (ptrdiff_t i = at; i < stop; i++) strange |= (uint64_t)codes[i] + 1 >= entries;  \
+            if (strange) return 1;                                                               \
+            for (ptrdiff_t i = at; i < stop; i++) found[i] = table[(uint64_t)codes[i] + 1];      \
+        }                                                                                        \
+        return 0;                                                                                \
+    }
+TRANSLATE(translate_int8, int8_t)
+TRANSLATE(translate_int16, int16_t)
+TRANSLATE(translate_int32, int32_t)
+TRANSLATE(translate_int64, int64_t)
+TRANSLATE(translate_uint8, uint8_t)
+TRANSLATE(translate_uint16, uint16_t)
+TRANSLATE(translate_uint32, uint32_t)
+
+#endif

@@ -1,0 +1,355 @@
+/* Counts, sums and extremes of groups in one pass over the rows.
+
+   The figures of a group stand together in one cell, so that a row touches one place in memory,
+   asked for while the block of rows before it is worked on. For each choice the rows of a block
+   are marked, several at once; the marks become a list, and each measure runs over the list of
+   its choice. No loop branches on data.
+
+   A cell of zeros holds nothing: extremes are kept as the largest of numbers turned so that
+   nothing is 0. */
+
+#ifndef CRMCORE_TALLYING_H
+#define CRMCORE_TALLYING_H
+
+#include <string.h>
+
+#include "memory.h"
+#include "portable.h"
+
+/* Rows of a block, whose numbers fit a byte; marks looked at at once; groups copied to the results
+   at a time, and given back at a time, which must be far more than a huge page. */
+enum { TALLY_BLOCK = 256, TALLY_MARKS = 64, TALLY_COPIED = 1024, TALLY_GIVEN = 1 << 18 };
+/* Statuses that fit the bits of a choice. */
+enum { TALLY_STATUSES = 32 };
+
+/* Rows are counted in 32 bits, or in 64 bits where there are too many of them. */
+typedef enum {
+    TALLY_COUNT,
+    TALLY_COUNT_WIDE,
+    TALLY_SUM,
+    TALLY_SMALLEST,
+    TALLY_LARGEST
+} TallyTake;
+
+/* Measures are given choice by choice: those of a choice end before `measures_end`. */
+typedef struct {
+    uint8_t statuses[256];   /* 1: chosen */
+    uint32_t bits;           /* the first of them */
+    int in_bits;             /* no other status is chosen */
+    int64_t low, high;       /* both belong */
+    const int64_t *positive; /* NULL: no test */
+    const uint8_t *marked;   /* NULL: no test */
+    int measures_end;
+} TallyChoice;
+
+typedef struct {
+    TallyTake take;
+    const int64_t *values;
+    int64_t *result;
+    size_t at; /* of its figure in a cell */
+} TallyMeasure;
+
+typedef struct {
+    int64_t start, end; /* rows */
+    int wide;           /* codes are int64, not int32 */
+    const void *codes;
+    const int64_t *placed;
+    const uint8_t *status;
+    int choice_count, measure_count;
+    TallyChoice *choices;
+    TallyMeasure *measures;
+    size_t cell; /* bytes, a multiple of 8 */
+    char *cells; /* of this thread */
+    int64_t groups;
+    const int64_t *place; /* NULL: each group at its own number */
+    int64_t size;
+    int several; /* the processor can list several marks at once */
+} Tally;
+
+/* Consecutive rows, and where the cell of each begins, counted from that of the lowest group. */
+typedef struct {
+    int64_t first;
+    int64_t count;
+    uint8_t own[TALLY_BLOCK]; /* 1: of a wanted group; the cell of any other row is the lowest */
+    uint64_t cells[TALLY_BLOCK];
+} TallyBlock;
+
+/* The rows of a block that are marked, by their number in it. */
+typedef struct {
+    size_t count;
+    uint8_t rows[TALLY_BLOCK + TALLY_MARKS];
+} TallyList;
+
+static const uint64_t TALLY_TOP = (uint64_t)1 << 63;
+
+/* What turns numbers so that the largest, unsigned, is the one looked for, and 0 is nothing. */
+static inline uint64_t tally_turn(TallyTake take) {
+    if (take == TALLY_LARGEST) return TALLY_TOP;
+    return take == TALLY_SMALLEST ? ~TALLY_TOP : 0;
+}
+
+static inline uint64_t tally_greater(uint64_t one, uint64_t other) {
+    return one > other ? one : other;
+}
+
+ALWAYS_INLINE int64_t tally_code(const void *codes, int wide, int64_t row) {
+    return wide ? ((const int64_t *)codes)[row] : ((const int32_t *)codes)[row];
+}
+
+/* Mark the rows of a block that are of the groups from `low` up to `high`. */
+ALWAYS_INLINE void tally_find(const Tally *tally, int64_t low, int64_t high, TallyBlock *block,
+                              int wide) {
+    const uint64_t width = (uint64_t)high - (uint64_t)low;
+    for (int64_t i = 0; i < block->count; i++) {
+        const uint64_t group =
+            (uint64_t)tally_code(tally->codes, wide, block->first + i) - (uint64_t)low;
+        block->own[i] = group < width;
+        block->cells[i] = (group < width ? group : 0) * tally->cell;
+    }
+}
+
+CLONED static void tally_find_narrow(const Tally *tally, int64_t low, int64_t high,
+                                     TallyBlock *block) {
+    tally_find(tally, low, high, block, 0);
+}
+
+CLONED static void tally_find_wide(const Tally *tally, int64_t low, int64_t high,
+                                   TallyBlock *block) {
+    tally_find(tally, low, high, block, 1);
+}
+
+/* Set out the block of rows from `first` on, and ask for their cells. */
+static void tally_open(const Tally *tally, int64_t first, int64_t low, int64_t high,
+                       TallyBlock *block) {
+    const char *cells = tally->cells + (size_t)low * tally->cell;
+    block->first = first;
+    block->count = tally->end - first < TALLY_BLOCK ? tally->end - first : TALLY_BLOCK;
+    if (tally->wide) {
+        tally_find_wide(tally, low, high, block);
+    } else {
+        tally_find_narrow(tally, low, high, block);
+    }
+    for (int64_t i = 0; i < block->count; i++) {
+        PREFETCH_WRITE(cells + block->cells[i]);
+        PREFETCH_WRITE(cells + block->cells[i] + tally->cell - 1);
+    }
+}
+
+/* Mark the rows of a block that lie in the window of a choice. */
+CLONED static void tally_within(const Tally *tally, const TallyChoice *choice,
+                                const TallyBlock *block, uint8_t *marks) {
+    const int64_t *placed = tally->placed + block->first;
+    const uint64_t low = (uint64_t)choice->low, width = (uint64_t)choice->high - low;
+    const uint8_t any = choice->low <= choice->high;
+    for (int64_t i = 0; i < block->count; i++) {
+        marks[i] = any & block->own[i] & ((uint64_t)placed[i] - low <= width);
+    }
+}
+
+/* Of the rows within its window, mark those of a choice. */
+CLONED static void tally_choose(const Tally *tally, const TallyChoice *choice,
+                                const TallyBlock *block, const uint8_t *within, uint8_t *marks) {
+    const uint8_t *status = tally->status + block->first;
+    const int64_t count = block->count;
+    if (choice->in_bits) {
+        for (int64_t i = 0; i < count; i++) {
+            const uint32_t chosen = choice->bits >> (status[i] % TALLY_STATUSES);
+            marks[i] = within[i] & (status[i] < TALLY_STATUSES) & (uint8_t)(chosen & 1);
+        }
+    } else {
+        for (int64_t i = 0; i < count; i++) marks[i] = within[i] & choice->statuses[status[i]];
+    }
+    if (choice->positive != NULL) {
+        const int64_t *positive = choice->positive + block->first;
+        for (int64_t i = 0; i < count; i++) marks[i] &= positive[i] > 0;
+    }
+    if (choice->marked != NULL) {
+        const uint8_t *marked = choice->marked + block->first;
+        for (int64_t i = 0; i < count; i++) marks[i] &= marked[i] != 0;
+    }
+}
+
+#if defined(SEVERAL_MARKS)
+/* As below, with an instruction that brings the marked of 64 numbers together. */
+__attribute__((target("avx512f,avx512bw,avx512vbmi2"))) static void tally_list_several(
+    const uint8_t *marks, TallyList *list) {
+    static const uint8_t numbers[TALLY_MARKS] = {
+        0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+        22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
+        44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+    __m512i rows = _mm512_loadu_si512(numbers);
+    list->count = 0;
+    for (int at = 0; at < TALLY_BLOCK; at += TALLY_MARKS) {
+        const __m512i given = _mm512_loadu_si512(marks + at);
+        const __mmask64 kept = _mm512_test_epi8_mask(given, given);
+        _mm512_storeu_si512(list->rows + list->count, _mm512_maskz_compress_epi8(kept, rows));
+        list->count += (size_t)__builtin_popcountll(kept);
+        rows = _mm512_add_epi8(rows, _mm512_set1_epi8(TALLY_MARKS));
+    }
+}
+#endif
+
+/* List the rows that are marked. */
+static inline void tally_list(const Tally *tally, const uint8_t *marks, TallyList *list) {
+#if defined(SEVERAL_MARKS)
+    if (tally->several) {
+        tally_list_several(marks, list);
+        return;
+    }
+#endif
+    (void)tally;
+    size_t kept = 0;
+    for (int i = 0; i < TALLY_BLOCK; i++) {
+        list->rows[kept] = (uint8_t)i;
+        kept += marks[i];
+    }
+    list->count = kept;
+}
+
+/* Do something with the `figure` of each `row` of a list. */
+#define TALLY_EACH(type, action)                                  \
+    do {                                                          \
+        for (size_t i = 0; i < count; i++) {                      \
+            const size_t row = list->rows[i];                     \
+            type *figure = (type *)(figures + block->cells[row]); \
+            action;                                               \
+        }                                                         \
+    } while (0)
+
+static inline void tally_measure(const Tally *tally, const TallyMeasure *measure,
+                                 const TallyBlock *block, const TallyList *list, int64_t low) {
+    char *figures = tally->cells + (size_t)low * tally->cell + measure->at;
+    const int64_t *values = measure->values + block->first;
+    const size_t count = list->count;
+    const uint64_t turn = tally_turn(measure->take);
+    if (measure->take == TALLY_COUNT) {
+        TALLY_EACH(uint32_t, *figure += 1);
+    } else if (measure->take == TALLY_COUNT_WIDE) {
+        TALLY_EACH(uint64_t, *figure += 1);
+    } else if (measure->take == TALLY_SUM) {
+        TALLY_EACH(uint64_t, *figure += (uint64_t)values[row]);
+    } else {
+        TALLY_EACH(uint64_t, *figure = tally_greater(*figure, (uint64_t)values[row] ^ turn));
+    }
+}
+
+static void tally_block(const Tally *tally, const TallyBlock *block, int64_t low) {
+    uint8_t within[TALLY_BLOCK], marks[TALLY_BLOCK];
+    TallyList list;
+    int measure = 0;
+    memset(marks, 0, sizeof marks); /* also after the last row */
+    for (int i = 0; i < tally->choice_count; i++) {
+        const TallyChoice *choice = &tally->choices[i];
+        if (i == 0 || choice->low != choice[-1].low || choice->high != choice[-1].high) {
+            tally_within(tally, choice, block, within);
+        }
+        tally_choose(tally, choice, block, within, marks);
+        tally_list(tally, marks, &list);
+        for (; measure < choice->measures_end; measure++) {
+            tally_measure(tally, &tally->measures[measure], block, &list, low);
+        }
+    }
+}
+
+/* Tally those of the rows that are of the groups from `low` up to `high`, in cells that nobody else
+   writes at the time. */
+static inline void tally_groups(const Tally *tally, int64_t low, int64_t high) {
+    TallyBlock blocks[2];
+    int now = 0;
+    if (low == high) return;
+    for (int64_t row = tally->start; row < tally->end; row += TALLY_BLOCK, now ^= 1) {
+        tally_open(tally, row, low, high, &blocks[now]);
+        if (row > tally->start) tally_block(tally, &blocks[now ^ 1], low);
+    }
+    if (tally->start < tally->end) tally_block(tally, &blocks[now ^ 1], low);
+}
+
+static void tally_fill(const Tally *tally, int64_t start, int64_t end) {
+    for (int i = 0; i < tally->measure_count; i++) {
+        const TallyMeasure *measure = &tally->measures[i];
+        for (int64_t at = start; at < end; at++) {
+            measure->result[at] = (int64_t)tally_turn(measure->take);
+        }
+    }
+}
+
+/* Fill the places before those of some groups that no group has, and those after the last group.
+   0: a place is not above the one before, or not in the results. */
+static int tally_gaps(const Tally *tally, int64_t low, int64_t high) {
+    int64_t last = low == 0 ? -1 : tally->place[low - 1];
+    if (low > 0 && last < 0) return 0;
+    for (int64_t group = low; group < high; group++) {
+        int64_t place = tally->place[group];
+        if (place <= last || place >= tally->size) return 0;
+        if (place > last + 1) tally_fill(tally, last + 1, place);
+        last = place;
+    }
+    if (high == tally->groups) tally_fill(tally, last + 1, tally->size);
+    return 1;
+}
+
+static void tally_copy(const Tally *tally, int64_t low, int64_t high) {
+    for (int i = 0; i < tally->measure_count; i++) {
+        const TallyMeasure *measure = &tally->measures[i];
+        const char *figure = tally->cells + (size_t)low * tally->cell + measure->at;
+        const uint64_t turn = tally_turn(measure->take);
+        for (int64_t group = low; group < high; group++, figure += tally->cell) {
+            uint64_t held = measure->take == TALLY_COUNT ? *(const uint32_t *)figure
+                                                         : *(const uint64_t *)figure ^ turn;
+            measure->result[tally->place == NULL ? group : tally->place[group]] = (int64_t)held;
+        }
+    }
+}
+
+/* Give back the whole huge pages of cells that nobody will read again. */
+static void tally_give(char *cells, char *end) {
+    char *first = cells + (size_t)(-(uintptr_t)cells & (TABLE_HUGE - 1));
+    char *last = end - ((uintptr_t)end & (TABLE_HUGE - 1));
+    if (last <= first) return;
+#if defined(__linux__)
+    madvise(first, (size_t)(last - first), MADV_DONTNEED);
+#endif
+}
+
+/* Add the cells that another thread filled for some groups to those of this one. */
+static void tally_join(const Tally *tally, const char *others, int64_t low, int64_t high) {
+    for (int i = 0; i < tally->measure_count; i++) {
+        const TallyMeasure *measure = &tally->measures[i];
+        const size_t end = (size_t)high * tally->cell;
+        for (size_t at = (size_t)low * tally->cell + measure->at; at < end; at += tally->cell) {
+            char *into = tally->cells + at;
+            const uint64_t *wide = (const uint64_t *)(others + at);
+            if (measure->take == TALLY_COUNT) {
+                *(uint32_t *)into += *(const uint32_t *)(others + at);
+            } else if (measure->take == TALLY_COUNT_WIDE || measure->take == TALLY_SUM) {
+                *(uint64_t *)into += *wide;
+            } else {
+                *(uint64_t *)into = tally_greater(*(uint64_t *)into, *wide);
+            }
+        }
+    }
+}
+
+/* Bring the groups from `low` up to `high` into the results, and their cells, in the tables of all
+   threads, are gone. 0: a place is not above the one before, or not in the results. */
+static inline int tally_results(const Tally *tally, char *const *tables, int count, int64_t low,
+                                int64_t high) {
+    int64_t start = low, given = low, end;
+    do {
+        end = high - start > TALLY_COPIED ? start + TALLY_COPIED : high;
+        for (int i = 1; i < count; i++) tally_join(tally, tables[i], start, end);
+        if (tally->place != NULL && !tally_gaps(tally, start, end)) return 0;
+        tally_copy(tally, start, end);
+        start = end;
+        if (start == high || start - given >= TALLY_GIVEN) {
+            for (int i = 0; i < count; i++) {
+                tally_give(tables[i] + (size_t)given * tally->cell,
+                           tables[i] + (size_t)start * tally->cell);
+            }
+            given = start;
+        }
+    } while (start < high);
+    return 1;
+}
+
+#endif

@@ -1,0 +1,246 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
+"""Many counts, sums and extremes per group in one pass over the rows; in C.
+
+Described in `crmcore.kernels.plain.tallying`. Where the groups are few beside the rows, each
+thread tallies a run of rows in a table of its own, and the tables are added up. Else a table a
+thread would cost too much memory: there is one, and each thread looks at all rows and tallies
+those of its own groups.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdlib cimport calloc, free
+
+from crmcore.kernels import threads
+from crmcore.kernels.plain.tallying import Choice, Measure, Rows, Take
+
+__all__ = ["Choice", "Measure", "Rows", "Take", "tally"]
+
+cdef extern from "tallying.h" nogil:
+    ctypedef enum TallyTake:
+        TALLY_COUNT, TALLY_COUNT_WIDE, TALLY_SUM, TALLY_SMALLEST, TALLY_LARGEST
+    ctypedef struct TallyChoice:
+        uint8_t statuses[256]
+        uint32_t bits
+        bint in_bits
+        int64_t low, high
+        const int64_t *positive
+        const uint8_t *marked
+        int measures_end
+    ctypedef struct TallyMeasure:
+        TallyTake take
+        const int64_t *values
+        int64_t *result
+        size_t at
+    ctypedef struct Tally:
+        int64_t start, end
+        bint wide
+        const void *codes
+        const int64_t *placed
+        const uint8_t *status
+        int choice_count, measure_count
+        TallyChoice *choices
+        TallyMeasure *measures
+        size_t cell
+        char *cells
+        int64_t groups
+        const int64_t *place
+        int64_t size
+        bint several
+    enum: TALLY_STATUSES
+    bint lists_several()
+    void tally_groups(const Tally *, int64_t, int64_t)
+    bint tally_results(const Tally *, char *const *, int, int64_t, int64_t)
+    void *table_take(size_t, size_t)
+    void table_give(void *)
+
+_TAKES = {
+    "count": TALLY_COUNT,
+    "sum": TALLY_SUM,
+    "smallest": TALLY_SMALLEST,
+    "largest": TALLY_LARGEST,
+}
+
+# Whether the processor can list several rows at once.
+SEVERAL_AT_ONCE = bool(lists_several())
+# So many rows are counted in 32 bits.
+MOST_NARROW = 2**32 - 1
+# The tables of all threads together may take so many bytes a row.
+BYTES_A_ROW = 5
+_SAMPLE = 4096
+
+
+def tally(rows, choices, measures, groups, place=None, size=None):
+    parts = threads.workers(len(rows.codes))
+    job = _Job(rows, list(choices), list(measures), groups, place, size, parts)
+    if job.tables == 1:
+        cuts = _cuts(job.codes, groups, parts)
+        threads.run([partial(job.count, 0, 0, len(job.codes), *both) for both in _runs(cuts)])
+    else:
+        of_rows, cuts = _evenly(len(job.codes), parts), _evenly(groups, parts)
+        each = enumerate(_runs(of_rows))
+        threads.run([partial(job.count, part, *both, 0, groups) for part, both in each])
+    done = threads.run([partial(job.finish, *both) for both in _runs(cuts)])
+    if not all(done):
+        raise IndexError("places should ascend, and lie within the results")
+    return job.results
+
+
+def _runs(cuts):
+    return list(zip(cuts, cuts[1:]))
+
+
+def _evenly(count, parts):
+    return [count * part // parts for part in range(parts + 1)]
+
+
+def _cuts(codes, groups, parts):
+    """Return the first group of each thread, and the end: as many rows to each by a sample."""
+    if parts == 1:
+        return [0, groups]
+    sample = np.sort(codes[:: -(-len(codes) // _SAMPLE)])
+    inner = sample[[len(sample) * part // parts for part in range(1, parts)]]
+    cuts = {0, *np.clip(inner, 0, groups).tolist(), groups}
+    return sorted(cuts) if groups else [0, 0]
+
+
+cdef class _Job:
+    """What is to be tallied, the cells of the groups, and the results."""
+
+    cdef Tally tally
+    cdef char **cells
+    cdef readonly int tables
+    cdef readonly object codes
+    cdef readonly list results
+    cdef list kept, columns
+
+    def __cinit__(self, rows, choices, measures, int64_t groups, place, size, int parts):
+        kind = np.int32 if rows.codes.dtype == np.int32 else np.int64
+        self.kept = []
+        self.codes = np.ascontiguousarray(rows.codes, kind)
+        self.tally.end = len(rows.codes)
+        self.tally.wide = kind is np.int64
+        self.tally.codes = self._address(self.codes, kind, self.tally.end)
+        self.tally.placed = <const int64_t *>self._address(rows.placed, np.int64, self.tally.end)
+        self.tally.status = <const uint8_t *>self._address(rows.status, np.uint8, self.tally.end)
+        self.columns = [rows.placed, *rows.values]
+        self.tally.groups = self.tally.size = groups
+        self.tally.several = SEVERAL_AT_ONCE
+        if place is not None:
+            self.tally.size = size or 0
+            self.tally.place = <const int64_t *>self._address(place, np.int64, groups)
+        self._ask(choices, measures)
+        self._take(groups, parts)
+
+    def __dealloc__(self):
+        for table in range(self.tables):
+            table_give(self.cells[table])
+        free(self.cells)
+        free(self.tally.choices)
+        free(self.tally.measures)
+
+    cdef int _take(self, int64_t groups, int parts) except -1:
+        """Take a table for each part, or one for all of them."""
+        cdef bint few = parts * groups * self.tally.cell <= BYTES_A_ROW * self.tally.end
+        self.cells = <char **>calloc(parts, sizeof(char *))
+        if self.cells == NULL:
+            raise MemoryError
+        for table in range(parts if few else 1):
+            self.cells[table] = <char *>table_take(groups, self.tally.cell)
+            if self.cells[table] == NULL:
+                raise MemoryError
+            self.tables += 1
+        self.tally.cells = self.cells[0]
+        return 0
+
+    def count(self, int table, int64_t start, int64_t end, int64_t low, int64_t high):
+        """Tally those of some rows that are of the groups from `low` up to `high`."""
+        cdef Tally own = self.tally
+        own.start, own.end, own.cells = start, end, self.cells[table]
+        with nogil:
+            tally_groups(&own, low, high)
+
+    def finish(self, int64_t low, int64_t high):
+        """Bring some groups into the results; tell whether each has its place."""
+        cdef bint placed
+        with nogil:
+            placed = tally_results(&self.tally, self.cells, self.tables, low, high)
+        return placed
+
+    cdef int _ask(self, list choices, list measures) except -1:
+        """Set out the choices window by window, and the measures choice by choice."""
+        self.results = [None] * len(measures)
+        self.tally.choices = <TallyChoice *>calloc(len(choices) + 1, sizeof(TallyChoice))
+        self.tally.measures = <TallyMeasure *>calloc(len(measures) + 1, sizeof(TallyMeasure))
+        if self.tally.choices == NULL or self.tally.measures == NULL:
+            raise MemoryError
+        for at in sorted(range(len(choices)), key=lambda at: (choices[at].low, choices[at].high)):
+            for row, measure in enumerate(measures):
+                if measure.choice == at:
+                    self._measure(&self.tally.measures[self.tally.measure_count], measure, row)
+                    self.tally.measure_count += 1
+            self._choice(&self.tally.choices[self.tally.choice_count], choices[at])
+            self.tally.choice_count += 1
+        if self.tally.measure_count < len(measures):
+            raise IndexError("a measure names a choice that is not there")
+        self._lay_out()
+        return 0
+
+    cdef int _choice(self, TallyChoice *choice, given) except -1:
+        cdef Py_ssize_t code = 0
+        choice.in_bits = True
+        for chosen in given.statuses.tolist():
+            choice.statuses[code] = chosen
+            if code < TALLY_STATUSES:
+                choice.bits |= <uint32_t>choice.statuses[code] << code
+            elif chosen:
+                choice.in_bits = False
+            code += 1
+        choice.low = given.low
+        choice.high = given.high
+        choice.measures_end = self.tally.measure_count
+        if given.positive != -1:
+            choice.positive = self._values(given.positive)
+        if given.marked is not None:
+            choice.marked = <const uint8_t *>self._address(given.marked, np.bool_, self.tally.end)
+        return 0
+
+    cdef int _measure(self, TallyMeasure *measure, given, row) except -1:
+        self.results[row] = result = np.empty(self.tally.size, np.int64)
+        measure.result = <int64_t *>self._address(result, np.int64, self.tally.size)
+        measure.values = self._values(given.of)
+        measure.take = _TAKES[given.take]
+        if measure.take == TALLY_COUNT and self.tally.end > MOST_NARROW:
+            measure.take = TALLY_COUNT_WIDE
+        return 0
+
+    cdef void _lay_out(self) noexcept:
+        """Give each measure its place in a cell, those of 64 bits first."""
+        cdef size_t end = 0
+        cdef int i
+        for narrow in range(2):
+            for i in range(self.tally.measure_count):
+                if (self.tally.measures[i].take == TALLY_COUNT) == narrow:
+                    self.tally.measures[i].at = end
+                    end += 4 if narrow else 8
+        self.tally.cell = (end + 7) // 8 * 8
+
+    cdef const int64_t *_values(self, int of) except? NULL:
+        if not -1 <= of < len(self.columns) - 1:
+            raise IndexError("a measure or choice names values that are not there")
+        return <const int64_t *>self._address(self.columns[of + 1], np.int64, self.tally.end)
+
+    cdef const void *_address(self, given, kind, Py_ssize_t size) except? NULL:
+        """Return where the values of an array stand, which is kept as long as the job."""
+        cdef Py_buffer view
+        array = np.ascontiguousarray(given, kind)
+        if len(array) != size:
+            raise ValueError(f"{len(array)} values where {size} are needed")
+        self.kept.append(array)
+        PyObject_GetBuffer(array, &view, PyBUF_SIMPLE)
+        PyBuffer_Release(&view)
+        return view.buf

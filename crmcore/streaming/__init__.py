@@ -1,0 +1,8 @@
+"""Streaming: orders larger than memory, in batches, with the result of all rows at once."""
+
+from __future__ import annotations
+
+from crmcore.streaming.evaluating import StreamedEvaluation, evaluate_batches
+from crmcore.streaming.plan import StreamPlan, stream_plan
+
+__all__ = ["StreamPlan", "StreamedEvaluation", "evaluate_batches", "stream_plan"]

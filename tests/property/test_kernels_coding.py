@@ -1,0 +1,337 @@
+"""Coding, finding and merging: the kernels in NumPy and in C against sets and dictionaries.
+
+Threads are forced on a few rows: each row may be a part of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from crmcore.kernels import threads
+from crmcore.kernels.plain import coding as plain
+from crmcore.texts import Texts
+
+tables = pytest.importorskip("crmcore.kernels.compiled.tables", exc_type=ImportError)
+compiled = pytest.importorskip("crmcore.kernels.compiled.coding", exc_type=ImportError)
+
+BOTH = pytest.mark.parametrize("kernels", [plain, compiled], ids=("plain", "compiled"))
+many = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+LOW, HIGH = -(2**63), 2**63 - 1
+EDGES = st.sampled_from((LOW, LOW + 1, -1, 0, 1, 2**32, HIGH - 1, HIGH))
+ints = st.lists(st.integers(-5, 5) | st.integers(LOW, HIGH) | EDGES, max_size=80)
+
+UUIDS = [str(uuid.UUID(int=number**9 * 0x9E3779B97F4A7C15 % 2**128)) for number in range(40)]
+NEARLY = [
+    UUIDS[7].upper(),
+    UUIDS[7].replace("-", "_", 1),
+    UUIDS[7][:-1] + "g",
+    UUIDS[7][:-1] + "`",
+    UUIDS[7][:-1] + "\x16",
+    UUIDS[7][:-1],
+    UUIDS[7] + "0",
+    UUIDS[7].replace("-", ""),
+]
+letters = st.text("ab\0zé漢\U0001f600", max_size=16)
+short = st.lists(st.text("ab\0", max_size=15), max_size=60)
+uuids = st.lists(st.sampled_from(UUIDS), max_size=60)
+mixed = st.lists(
+    letters
+    | st.sampled_from(UUIDS + NEARLY)
+    | st.builds(str.__mul__, st.sampled_from("a\0é"), st.integers(0, 40))
+    | st.builds("customer-of-long-standing-{}".format, letters),
+    max_size=60,
+)
+texts = short | uuids | mixed
+
+fixed = st.lists(
+    st.binary(min_size=16, max_size=16)
+    | st.builds(lambda first, last: first * 8 + last * 8, *[st.sampled_from((b"\0", b"\x01"))] * 2),
+    max_size=60,
+)
+
+
+@pytest.fixture(params=(1, 2, 3, 7), autouse=True)
+def parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Work in so many threads, however few the rows."""
+    monkeypatch.setattr(threads, "ROWS_OF_A_THREAD", 1)
+    with threads.threads(request.param):
+        yield
+
+
+# Columns of each kind, from and to Python
+
+
+def column_of_ints(rows: Sequence[int]) -> np.ndarray:
+    return np.array(rows, np.int64)
+
+
+def column_of_texts(rows: Sequence[str]) -> Texts:
+    """Texts that begin somewhere within their data, by offsets of either width."""
+    whole = Texts.from_strings(["before", *rows, "after"])
+    offsets = whole.offsets.astype(np.int32 if len(rows) % 2 else np.int64)
+    return Texts(whole.data, offsets).between(1, len(rows) + 1)
+
+
+def column_of_fixed(rows: Sequence[bytes]) -> np.ndarray:
+    return np.frombuffer(b"".join(rows), np.uint8).reshape(-1, 16)
+
+
+def rows_of(column: np.ndarray | Texts) -> list:
+    if isinstance(column, Texts) or column.ndim == 1:
+        return column.tolist()
+    return [row.tobytes() for row in column]
+
+
+def kernels_of(kernels: ModuleType, kind: str) -> list[Callable]:
+    ending = "" if kind == "ints" else f"_{kind}"
+    twice = "has_duplicates" if kind == "ints" else f"has_duplicate{ending}"
+    return [getattr(kernels, name) for name in (f"encode{ending}", twice)] + [
+        getattr(kernels, name + ending) for name in ("find", "merge")
+    ]
+
+
+def check(kernels: ModuleType, kind: str, column: Callable, rows: list, others: list) -> None:
+    """Hold all four kernels of a kind against sets of Python objects."""
+    encode, twice, find, merge = kernels_of(kernels, kind)
+    ascending, there = sorted(set(rows)), sorted(set(others))
+    codes, distinct = encode(column(rows))
+    assert codes.dtype == np.int32
+    assert rows_of(distinct) == ascending
+    assert codes.tolist() == [ascending.index(row) for row in rows]
+    assert twice(column(rows)) is (len(ascending) < len(rows))
+    assert twice(column(there)) is False
+    found = [there.index(row) if row in set(there) else -1 for row in rows]
+    assert find(column(rows), column(there)).tolist() == found
+    union, place_of_left, place_of_right = merge(column(ascending), column(there))
+    assert rows_of(union) == sorted({*rows, *others})
+    assert [rows_of(union)[place] for place in place_of_left.tolist()] == ascending
+    assert [rows_of(union)[place] for place in place_of_right.tolist()] == there
+
+
+@BOTH
+@many
+@given(rows=ints, others=ints)
+def test_ints(kernels: ModuleType, rows: list[int], others: list[int]) -> None:
+    check(kernels, "ints", column_of_ints, rows, others)
+    check(kernels, "ints", column_of_ints, rows, others + rows[::2])
+
+
+@BOTH
+@many
+@given(rows=texts, others=texts)
+def test_texts(kernels: ModuleType, rows: list[str], others: list[str]) -> None:
+    check(kernels, "texts", column_of_texts, rows, others)
+    check(kernels, "texts", column_of_texts, rows, others + rows[::2])
+
+
+@BOTH
+@many
+@given(rows=fixed, others=fixed)
+def test_fixed(kernels: ModuleType, rows: list[bytes], others: list[bytes]) -> None:
+    check(kernels, "fixed", column_of_fixed, rows, others)
+    check(kernels, "fixed", column_of_fixed, rows, others + rows[::2])
+
+
+# Many rows: tables that grow, parts that are sorted by several digits
+
+
+def same(left: tuple, right: tuple) -> None:
+    for one, other in zip(left, right, strict=True):
+        assert rows_of(one) == rows_of(other)
+
+
+@pytest.mark.parametrize("distinct", [1, 40, 3_000, 20_000])
+def test_many_ints(distinct: int) -> None:
+    rng = np.random.default_rng(distinct)
+    spread_out = rng.integers(LOW, HIGH, distinct)
+    for ids in (spread_out, np.arange(distinct) - 7, np.arange(distinct) * 3, spread_out >> 30):
+        values = ids[rng.integers(0, distinct, 20_000)]
+        same(compiled.encode(values), plain.encode(values))
+        same(compiled.merge(*two_parts(values)), plain.merge(*two_parts(values)))
+        assert compiled.has_duplicates(values)
+        shuffled = rng.permutation(np.unique(ids))
+        assert not compiled.has_duplicates(shuffled)
+        assert compiled.has_duplicates(np.append(shuffled, shuffled[0]))
+        ascending = np.unique(values)[::2]
+        assert compiled.find(values, ascending).tolist() == plain.find(values, ascending).tolist()
+
+
+@BOTH
+def test_one_row_is_enough_to_be_twice(kernels: ModuleType) -> None:
+    for values in (np.arange(200), np.arange(200) << 40):
+        for row in range(1, 200):
+            repeated = values[::-1].copy()
+            repeated[row] = repeated[row - 1]
+            assert kernels.has_duplicates(repeated)
+
+
+def two_parts(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.unique(values[::3]), np.unique(values[::7])
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{}",
+        "customer {:07}",
+        "a name that is the same for all of them {}",
+        "{0:040x}",
+        "{0:032x}-{0}",
+    ],
+)
+def test_many_texts(form: str) -> None:
+    rng = np.random.default_rng(1)
+    rows = [form.format(number) for number in rng.integers(0, 3_000, 9_000).tolist()]
+    column = column_of_texts(rows)
+    same(compiled.encode_texts(column), plain.encode_texts(column))
+    ascending = column_of_texts(sorted(set(rows[:500])))
+    assert rows_of(compiled.find_texts(column, ascending)) == rows_of(
+        plain.find_texts(column, ascending)
+    )
+    assert compiled.has_duplicate_texts(column)
+    assert not compiled.has_duplicate_texts(ascending)
+
+
+def test_texts_that_begin_alike_for_long() -> None:
+    rows = ["x" * length for length in range(0, 6_000, 5)]
+    column = column_of_texts(rows[::-1] * 2)
+    same(compiled.encode_texts(column), plain.encode_texts(column))
+
+
+def test_a_table_that_turns_out_too_small_is_made_larger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "estimate", lambda *_: 1)
+    forbid(monkeypatch, "encode")
+    values = np.random.default_rng(1).integers(LOW, HIGH, 30_000)
+    codes, distinct = compiled.encode(values)
+    assert (distinct[codes] == values).all()
+    assert (distinct[1:] > distinct[:-1]).all()
+
+
+# Ids made to crowd a table
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("NumPy was asked")
+
+    monkeypatch.setattr(plain, name, refuse)
+
+
+def listen(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
+    asked, kernel = [], getattr(plain, name)
+
+    def answer(*given: object) -> object:
+        asked.append(name)
+        return kernel(*given)
+
+    monkeypatch.setattr(plain, name, answer)
+    return asked
+
+
+@pytest.fixture
+def weak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the hash be the same for all keys, as if someone had found ids that it fails for."""
+    monkeypatch.setattr(tables, "seeds", lambda: np.array([1, 0, 0, 0], np.uint64))
+
+
+@pytest.mark.usefixtures("weak")
+def test_ids_that_crowd_a_table_are_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = listen(monkeypatch, "encode")
+    values = np.random.default_rng(1).integers(LOW, HIGH, 30_000)
+    codes, distinct = compiled.encode(values)
+    assert asked == ["encode"]
+    assert (distinct[codes] == values).all()
+    asked = listen(monkeypatch, "has_duplicates")
+    assert not compiled.has_duplicates(values)
+    assert asked == ["has_duplicates"]
+    asked = listen(monkeypatch, "find")
+    assert compiled.find(values[:9], distinct).tolist() == codes[:9].tolist()
+    assert asked == ["find"]
+
+
+def test_texts_of_the_same_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that holds the seed leaves nothing of what follows it in the hash."""
+    seed = np.array([1, 2, int.from_bytes(b"the seed", "little"), 4], np.uint64)
+    monkeypatch.setattr(tables, "seeds", lambda: seed)
+    if sys.byteorder == "big":
+        seed[2] = seed[2].byteswap()
+    rows = [f"the seed{number % 9:8} and more" for number in range(40)]
+    column, ascending = column_of_texts(rows), column_of_texts(sorted(set(rows)))
+    asked = listen(monkeypatch, "encode_texts")
+    codes, distinct = compiled.encode_texts(column)
+    assert asked == ["encode_texts"]
+    assert codes.tolist() == [number % 9 for number in range(40)]
+    assert rows_of(distinct) == rows_of(ascending)
+    assert not compiled.has_duplicate_texts(ascending)
+    assert compiled.find_texts(column, ascending).tolist() == codes.tolist()
+    absent = compiled.find_texts(ascending, column_of_texts([rows[3]])).tolist()
+    assert absent == [0 if row == rows[3] else -1 for row in rows_of(ascending)]
+
+
+def test_a_key_that_meets_the_mask_is_no_empty_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = np.array([2**62 + 5, 3, 5, 7], np.uint64)
+    monkeypatch.setattr(tables, "seeds", lambda: mask)
+    asked = listen(monkeypatch, "encode")
+    values = np.array([1, 2**62 + 5, -(2**62), 2**62 + 5, 1])
+    assert compiled.encode(values)[0].tolist() == [1, 2, 0, 2, 1]
+    assert asked == ["encode"]
+    half = mask[:1].astype(">u8").tobytes()
+    rows = [half + b"\0" * 8, b"\0" * 8 + half, half + half, half + b"\0" * 8]
+    codes, distinct = compiled.encode_fixed(column_of_fixed(rows))
+    assert rows_of(distinct) == sorted(set(rows))
+    assert codes.tolist() == [1, 0, 2, 1]
+
+
+# Each way is taken
+
+
+WAYS = {
+    "short texts": ("_short_texts", [f"C-{number}" for number in range(50)]),
+    "UUIDs": ("_uuid_texts", UUIDS),
+    "hashes": ("_encode_hashed", [*UUIDS, "a text of more than fifteen bytes"]),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_texts_are_read_in_the_way_that_fits(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, rows = WAYS[way]
+    taken, function = [], getattr(compiled, name)
+    monkeypatch.setattr(compiled, name, lambda *given: taken.append(name) or function(*given))
+    forbid(monkeypatch, "encode_texts")
+    codes, distinct = compiled.encode_texts(column_of_texts(rows))
+    assert [rows_of(distinct)[code] for code in codes.tolist()] == rows
+    assert taken == [name]
+
+
+def test_the_last_row_may_be_of_another_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sample says all texts are short; the last one is not."""
+    monkeypatch.setattr(tables, "step_of_sample", lambda count: count)
+    forbid(monkeypatch, "encode_texts")
+    for rows in (["short", "x" * 16], [UUIDS[0], UUIDS[0].upper()], [UUIDS[0], "x"]):
+        codes, distinct = compiled.encode_texts(column_of_texts(rows))
+        assert [rows_of(distinct)[code] for code in codes.tolist()] == rows
+
+
+@pytest.mark.parametrize("near", NEARLY)
+def test_what_is_nearly_a_uuid_stays_what_it_is(near: str) -> None:
+    rows = [*UUIDS, near, near]
+    codes, distinct = compiled.encode_texts(column_of_texts(rows))
+    assert [rows_of(distinct)[code] for code in codes.tolist()] == rows
+
+
+def test_offsets_out_of_the_data_are_never_followed() -> None:
+    data = np.zeros(4, np.uint8)
+    for offsets in ([0, 5, 4], [0, 4, 3], [-1, 0, 4]):
+        texts_beyond = Texts(data, np.array(offsets))
+        assert not compiled._texts(texts_beyond, compiled._HASHED).sample(
+            1, np.zeros((2, 1), np.uint64)
+        )
