@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-IdKind = Literal["dense", "random64", "string"]
+IdKind = Literal["dense", "random64", "uuid", "string"]
 
 AS_OF = date(2025, 6, 30)
 STATUSES = ("placed", "paid", "shipped", "delivered", "cancelled", "refused", "returned")
@@ -17,6 +17,7 @@ STATUS_SHARES = (0.01, 0.04, 0.06, 0.80, 0.05, 0.01, 0.03)
 RETURNED = STATUSES.index("returned")
 FIRST = np.datetime64("2022-07-20T00:00:00", "us")
 LAST = np.datetime64("2025-07-20T00:00:00", "us")  # some orders come after the evaluation
+SLICE = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -50,27 +51,48 @@ def make(orders: int, customers: int, ids: IdKind = "dense", seed: int = 1) -> R
     worth nothing. Neither rows nor customers stand in any order.
     """
     rng = np.random.default_rng(seed)
-    appetite = rng.random(orders)
-    rows = rng.permutation(customers)[(customers * appetite * appetite).astype(np.int64)]
-    seconds = rng.integers(0, int((LAST - FIRST) / np.timedelta64(1, "s")), orders)
-    amount = (rng.random(orders) ** 4 * 490_000).astype(np.int64) + 1_000
-    amount[rng.random(orders) < 0.0005] = 0
-    status = rng.choice(len(STATUSES), orders, p=STATUS_SHARES).astype(np.uint8)
-    is_return = rng.random(orders) < 0.01
-    amount[is_return] = -(amount[is_return] // 4) - 1
-    status[is_return] = RETURNED
     listed = np.flatnonzero(rng.random(customers) >= 0.001)
     rng.shuffle(listed)
-    return Raw(
-        order_id=10_000_000 + rng.permutation(orders) * 10 // 9,  # a tenth of the numbers unused
-        customer_row=rows,
-        placed_at=FIRST + (seconds * 1_000_000).astype("timedelta64[us]"),
-        amount_minor=amount,
-        status=status,
+    raw = Raw(
+        order_id=np.arange(orders),
+        customer_row=np.empty(orders, np.int64),
+        placed_at=np.empty(orders, "M8[us]"),
+        amount_minor=np.empty(orders, np.int64),
+        status=np.empty(orders, np.uint8),
         ids=_ids(customers, ids, rng),
         listed=listed,
         blocked=rng.random(len(listed)) < 0.005,
     )
+    _number(raw.order_id, rng)
+    order_of_appetite = rng.permutation(customers)
+    for start in range(0, orders, SLICE):
+        _fill(raw, slice(start, min(start + SLICE, orders)), order_of_appetite, rng)
+    return raw
+
+
+def _number(order_id: NDArray[np.int64], rng: np.random.Generator) -> None:
+    """Shuffle the numbers 0, 1, 2 …, and leave out a tenth of those that there could be."""
+    rng.shuffle(order_id)
+    order_id *= 10
+    order_id //= 9
+    order_id += 10_000_000
+
+
+def _fill(raw: Raw, part: slice, customers: NDArray[np.int64], rng: np.random.Generator) -> None:
+    """Make up some of the rows; in slices, so that little memory is needed beside the columns."""
+    rows = part.stop - part.start
+    appetite = rng.random(rows)
+    raw.customer_row[part] = customers[(len(customers) * appetite * appetite).astype(np.int64)]
+    seconds = rng.integers(0, int((LAST - FIRST) / np.timedelta64(1, "s")), rows)
+    raw.placed_at[part] = FIRST + (seconds * 1_000_000).astype("timedelta64[us]")
+    amount = (rng.random(rows) ** 4 * 490_000).astype(np.int64) + 1_000
+    amount[rng.random(rows) < 0.0005] = 0
+    is_return = rng.random(rows) < 0.01
+    amount[is_return] = -(amount[is_return] // 4) - 1
+    raw.amount_minor[part] = amount
+    status = rng.choice(len(STATUSES), rows, p=STATUS_SHARES).astype(np.uint8)
+    status[is_return] = RETURNED
+    raw.status[part] = status
 
 
 def _ids(customers: int, kind: IdKind, rng: np.random.Generator) -> NDArray:
@@ -78,7 +100,22 @@ def _ids(customers: int, kind: IdKind, rng: np.random.Generator) -> NDArray:
         return np.arange(1, customers + 1)
     if kind == "random64":
         return _distinct(customers, 2**63 - 1, rng)
+    if kind == "uuid":
+        return _uuids(customers, rng)
     return np.char.mod("C-%012d", _distinct(customers, 10**12, rng))
+
+
+def _uuids(count: int, rng: np.random.Generator) -> NDArray[np.str_]:
+    """Random UUIDs as text, such as ``7f1c2a90-…``; 122 random bits repeat nowhere."""
+    raw = rng.integers(0, 256, (count, 16), np.uint8)
+    raw[:, 6] = raw[:, 6] & 0x0F | 0x40
+    raw[:, 8] = raw[:, 8] & 0x3F | 0x80
+    digits = np.frombuffer(b"0123456789abcdef", np.uint8)
+    text = np.full((count, 36), ord("-"), np.uint8)
+    places = [place for place in range(36) if place not in (8, 13, 18, 23)]
+    text[:, places[0::2]] = digits[raw >> 4]
+    text[:, places[1::2]] = digits[raw & 15]
+    return text.view("S36")[:, 0].astype("U36")
 
 
 def _distinct(count: int, limit: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -29,6 +29,14 @@ def prepare(raw: Raw) -> tuple[object, object]:
     return orders, {"customer_id": raw.listed_id, "blocked": raw.blocked}
 
 
+def input_columns(given: tuple[object, object]) -> list[object]:
+    """Return the columns of the orders, for those who read them only."""
+    orders = given[0]
+    if not isinstance(orders, dict):
+        return orders.columns
+    return [column.codes if isinstance(column, crm.Coded) else column for column in orders.values()]
+
+
 def run(given: tuple[object, object], job: Job) -> crm.Evaluation:
     policy = crm.presets.load("classic")
     source = crm.Source(zone="UTC", currency={"code": "CNY", "exponent": 2})
@@ -43,7 +51,7 @@ def run(given: tuple[object, object], job: Job) -> crm.Evaluation:
 
 def columns(result: crm.Evaluation) -> Columns:
     """Codes of class and grade as the rivals have them: 0 where there is no grade."""
-    found = {"customer_id": texts(result.ids)}
+    found = {"customer_id": texts(np.asarray(result.ids))}
     for name in COLUMNS[1:]:
         column = result.columns[name]
         values = column.values

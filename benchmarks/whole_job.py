@@ -21,8 +21,11 @@ from calibration import calibrate
 from data import AS_OF, Raw, make
 from job import CLASSES, COLUMNS, Contender, job_of
 from memory import peak_beyond_input
-from ours import CRMCORE
+from ours import CRMCORE, input_columns
+from reading import seconds_to_read
 from rivals import ALL, BEST
+
+import crmcore as crm
 
 JOB = job_of(AS_OF)
 HALVINGS = (8, 4, 2, 1)
@@ -38,12 +41,18 @@ class Times:
 
 def main() -> None:
     given = _arguments()
+    print(crm.show_config(), flush=True)
     print(calibrate(), flush=True)
     contenders = [CRMCORE, *(ALL if given.all else BEST)]
-    found = race(contenders, make(given.orders, given.customers, given.ids), given.rounds)
+    raw = make(given.orders, given.customers, given.ids)
+    reading = seconds_to_read(input_columns(CRMCORE.prepare(raw)))
+    found = race(contenders, raw, given.rounds)
+    del raw
     peaks = [None] * len(contenders) if given.no_memory else _peaks(contenders, given)
     print(f"\n{given.orders:,} orders, {given.customers:,} customers, {given.ids} ids\n")
     _print_race(contenders, found, peaks, given.orders)
+    times = found[0].clock / reading
+    print(f"\nreading the columns once: {reading:.3f} s; crmcore takes {times:.1f} times that")
     if not given.no_sizes:
         print_sizes([CRMCORE, *fastest(contenders, found)], given)
     print(f"\n{calibrate()}")
@@ -53,7 +62,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The whole job, beside pandas, polars, DuckDB.")
     parser.add_argument("--orders", type=int, default=10_000_000)
     parser.add_argument("--customers", type=int, default=1_000_000)
-    parser.add_argument("--ids", choices=["dense", "random64", "string"], default="dense")
+    parser.add_argument("--ids", choices=["dense", "random64", "uuid", "string"], default="dense")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--all", action="store_true", help="every phrasing of every rival")
     parser.add_argument("--no-memory", action="store_true", help="leave out the peak of memory")
