@@ -51,7 +51,8 @@ class Build(build_ext):
         except Exception as error:
             name = extension.name.rpartition(".")[2]
             self.reasons[name] = shorten(str(error), 100) or type(error).__name__
-            raise
+            # An error of Cython's own would not be forgiven an extension that is optional.
+            raise CompileError(str(error)) from error
 
 
 def extensions() -> list[Extension]:

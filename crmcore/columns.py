@@ -48,7 +48,7 @@ class Column:
     known
         True where the value is known; ``None`` when all are.
     divisor
-        Only for ``ratio``: the positive divisors.
+        Only for ``ratio``: the divisors, positive where the value is known, elsewhere anything.
     exponent
         Only for ``money`` and ``ratio``: decimal digits of the minor unit.
     categories
@@ -122,9 +122,9 @@ def points_dtype(low: int, high: int) -> type[np.int32] | type[np.int64]:
     return np.int32 if -(2**15) <= low <= high < 2**15 else np.int64
 
 
-def label_dtype(labels: int) -> type[np.uint8] | type[np.int64]:
-    """Return the type for codes of so many labels."""
-    return np.uint8 if labels <= 2**8 else np.int64
+def label_dtype(labels: int) -> type[np.int16] | type[np.int64]:
+    """Return the type for codes of so many labels: signed, so that -1 is never a label."""
+    return np.int16 if labels <= 2**15 else np.int64
 
 
 def _decimal(minor: int, exponent: int) -> Decimal:

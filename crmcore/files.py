@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -26,6 +27,8 @@ __all__ = ["RowFile", "read_file"]
 
 Progress: TypeAlias = Callable[[int, int], None]
 RecordBatches: TypeAlias = "Generator[pa.RecordBatch, None, None]"
+Steps: TypeAlias = "Generator[tuple[pa.RecordBatch, int | Fraction], None, None]"
+"""Batches, each with the bytes or the part of the file that are done with it."""
 Format: TypeAlias = Literal["text", "parquet", "arrow"]
 
 _BLOCK_BYTES = 1 << 22
@@ -123,8 +126,18 @@ class RowFile:
         """
         read = {"text": _text, "parquet": _parquet, "arrow": _arrow}[self.format]
         names = [name for name in self.schema.names if columns is None or name in columns]
-        with _reading(), closing(read(self, names, progress or _silent)) as found:
-            yield from found
+        tell, step = progress or _silent, None
+        with _reading():
+            total = self.path.stat().st_size
+        with closing(read(self, names)) as found:
+            while True:
+                with _reading():  # and not what the caller does with a batch, or with progress
+                    step = next(found, None)
+                if step is None:
+                    return
+                batch, done = step
+                yield batch
+                tell(done if isinstance(done, int) else int(total * done), total)
 
     def whole_numbers(
         self, columns: Collection[str], progress: Progress | None = None
@@ -191,11 +204,10 @@ def _text_schema(names: list[str]) -> pa.Schema:
     return pa.schema([(name, text) for name in names])
 
 
-def _text(file: RowFile, names: list[str], progress: Progress) -> RecordBatches:
+def _text(file: RowFile, names: list[str]) -> Steps:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    total = file.path.stat().st_size
     options = (
         arrow_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
         # Without a handler of bad rows: Arrow would call it, or let go of it, in a thread of its
@@ -215,8 +227,7 @@ def _text(file: RowFile, names: list[str], progress: Progress) -> RecordBatches:
             if file.path.suffix.lower() == ".gz":
                 stream = opened.enter_context(pa.CompressedInputStream(raw, "gzip"))
             for batch in opened.enter_context(arrow_csv.open_csv(stream, *options)):
-                yield batch
-                progress(raw.tell(), total)
+                yield batch, raw.tell()
     except pa.ArrowInvalid as error:
         raise _bad_text(str(error)) or error from None
 
@@ -235,21 +246,17 @@ def _bad_text(message: str) -> DataError | None:
 # Parquet and Arrow
 
 
-def _parquet(file: RowFile, names: list[str], progress: Progress) -> RecordBatches:
-    import pyarrow as pa
+def _parquet(file: RowFile, names: list[str]) -> Steps:
     from pyarrow import parquet
 
-    total = file.path.stat().st_size
-    texts = [one.name for one in file.schema if one.type in (pa.string(), pa.large_string())]
     # By default Arrow keeps all that it has read of the file until that is closed.
     sparing = {"pre_buffer": False, "buffer_size": 1 << 20}
-    with parquet.ParquetFile(file.path, read_dictionary=texts, **sparing) as opened:
+    with parquet.ParquetFile(file.path, **sparing) as opened:
         rows, seen = max(opened.metadata.num_rows, 1), 0
         columns = None if names == file.schema.names else names
         for batch in opened.iter_batches(_BATCH_ROWS, columns=columns):
-            yield batch
             seen += batch.num_rows
-            progress(total * seen // rows, total)
+            yield batch, Fraction(seen, rows)
 
 
 @contextmanager
@@ -266,11 +273,10 @@ def _arrow_reader(
         yield reader, stream
 
 
-def _arrow(file: RowFile, names: list[str], progress: Progress) -> RecordBatches:
-    total = file.path.stat().st_size
+def _arrow(file: RowFile, names: list[str]) -> Steps:
     with _arrow_reader(file.path) as (reader, stream):
         count = getattr(reader, "num_record_batches", None)
         found = reader if count is None else map(reader.get_batch, range(count))
         for at, batch in enumerate(found, 1):
-            yield batch if names == file.schema.names else batch.select(names)
-            progress(stream.tell() if count is None else total * at // count, total)
+            chosen = batch if names == file.schema.names else batch.select(names)
+            yield chosen, stream.tell() if count is None else Fraction(at, count)

@@ -52,7 +52,7 @@ Otherwise: TypeAlias = Annotated[
     str, Field(pattern=r"^([a-z][a-z0-9_]{0,63}|@[a-z_][a-z0-9_]{0,99})$")
 ]
 Unknown: TypeAlias = Literal["skip", "default", "error"]
-Codes: TypeAlias = NDArray[np.uint8 | np.int64]
+Codes: TypeAlias = NDArray[np.int16 | np.int64]
 Places: TypeAlias = NDArray[np.int16]
 
 

@@ -19,6 +19,9 @@ Offsets: TypeAlias = "NDArray[np.int32] | NDArray[np.int64]"
 _BLOCK = 1 << 16
 # A text may hold half of a surrogate pair, as Python's strings may.
 _ERRORS = "surrogatepass"
+# The first bits of a byte within a character are 10.
+_BEYOND_ASCII = 0x80
+_LEAD = 0xC0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +96,30 @@ class Texts:
         """Return True for the texts without any character."""
         mask: Mask = self.offsets[1:] == self.offsets[:-1]
         return mask
+
+    def broken(self) -> Mask | None:
+        """Return True for the texts that are not UTF-8, ``None`` when all are."""
+        first, last = int(self.offsets[0]), int(self.offsets[-1])
+        if not self.data[first:last].max(initial=0) >= _BEYOND_ASCII:
+            return None
+        found = np.zeros(len(self), np.bool_)
+        for low in range(0, len(self), _BLOCK):
+            part = self.between(low, low + _BLOCK)
+            if not part._is_utf8():
+                each = [part.between(row, row + 1)._is_utf8() for row in range(len(part))]
+                found[low : low + _BLOCK] = np.logical_not(each)
+        return found if found.any() else None
+
+    def _is_utf8(self) -> bool:
+        """Tell whether all bytes together are UTF-8, and no text begins within a character."""
+        starts = self.offsets[:-1][~self.empty()]
+        if (self.data[starts] & _LEAD == _BEYOND_ASCII).any():
+            return False
+        try:
+            self.data[int(self.offsets[0]) : int(self.offsets[-1])].tobytes().decode()
+        except UnicodeDecodeError:
+            return False
+        return True
 
     def between(self, start: int, stop: int) -> Texts:
         """Return neighbouring rows, which share memory with these."""

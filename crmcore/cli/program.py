@@ -6,8 +6,12 @@ import argparse
 import io
 import json
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 from crmcore.cli.arguments import parser
 from crmcore.cli.statuses import DATA, FINE, INTERRUPTED, POLICY, USAGE, UsageError
@@ -34,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         0 fine, 1 findings, 2 usage, 3 policy or source refused, 4 data refused, 5 no tests;
-        130 when interrupted.
+        130 when interrupted. When the system ends the work (SIGTERM, SIGHUP), `SystemExit` is
+        raised with 128 and the number of the signal, so that nothing is left behind.
 
     Examples
     --------
@@ -46,13 +51,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        status = _guarded(argv)
+        with _ended_in_order():
+            status = _guarded(argv)
         sys.stdout.flush()
         return status
     except BrokenPipeError:
         # Whoever was reading has seen enough. Nothing may be written at exit any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINE
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let signals that end the process unwind it, so that what is kept on disk is removed."""
+    names = ("SIGTERM", "SIGHUP")  # Windows has but the first
+    known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
+    if threading.current_thread() is not threading.main_thread():
+        known = []  # Python gives signals to its first thread only
+    ending = [one for one in known if signal.getsignal(one) is signal.SIG_DFL]
+    for one in ending:
+        signal.signal(one, _end)
+    try:
+        yield
+    finally:
+        for one in ending:
+            signal.signal(one, signal.SIG_DFL)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _guarded(argv: Sequence[str] | None) -> int:

@@ -146,7 +146,7 @@ def _values(name: str, raw: Raw) -> list[object]:
         first = np.flatnonzero(raw.invalid)[:5].tolist()
         raise DataError("values that cannot be used", column=name, count=count, positions=first)
     known = None if raw.missing is None else ~raw.missing
-    raw = raw.coded()
+    raw = raw.coded(name)
     if raw.categories is not None:
         places = raw.values if known is None else np.where(known, raw.values.astype(np.int64), -1)
         items: list[object] = [*raw.categories.tolist(), None]

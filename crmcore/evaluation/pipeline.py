@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from crmcore.columns import Column, Ints
+from crmcore.columns import Column, Ints, label_dtype
 from crmcore.conditions import FieldType
 from crmcore.errors import DataError
 from crmcore.facts import Fact, check_ranges, scatter, summarise
@@ -187,7 +188,8 @@ def _as_listed(name: str, column: Column, labels: tuple[str, ...]) -> Column:
     if column.kind != "label" or not labels:
         return column
     place = {label: at for at, label in enumerate(labels)}
-    codes = np.array([place.get(label, -1) for label in (*column.categories, "")], np.int64)
+    given = [place.get(label, -1) for label in (*column.categories, "")]
+    codes: NDArray[np.integer] = np.array(given, label_dtype(len(labels)))
     values = codes[column.values.astype(np.int64)]
     strange = int(np.count_nonzero((values < 0) & column.is_known()))
     if strange:

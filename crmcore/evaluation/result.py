@@ -159,7 +159,7 @@ class Evaluation:
         """
         from crmcore.frames import to_frame
 
-        return to_frame(self.columns, self.ids, kind or self.frame_kind)
+        return to_frame(self.columns, self.ids, self.frame_kind if kind is None else kind)
 
 
 def _pick(given: Moments, row: int) -> Moments:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,12 +15,14 @@ from crmcore.facts.measures import Figure, Recipe, Watch, beyond
 from crmcore.facts.spec import Fact
 from crmcore.timing import Timing
 
+Shared = TypeVar("Shared", Ints, Mask)
+
 __all__ = ["Finish", "nothing", "refuse_beyond"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finish:
-    """Makes columns of figures; several may share an array.
+    """Makes columns of figures; several may share an array, which is read-only there.
 
     Parameters
     ----------
@@ -51,14 +54,13 @@ class Finish:
             return nothing(type_, self.size)
         if recipe.watch is not None:
             refuse_beyond(name, recipe.watch, self.figures)
-        if recipe.negated:
-            values = -values
+        values = -values if recipe.negated else _shared(values)
         if recipe.counts is None:
             return Column(type_.kind, values, exponent=type_.exponent)
         known = self._known_by(recipe.counts)
         if type_.kind == "ratio":
             # Where it is 0 the ratio is not known.
-            divisor = self.figures[recipe.counts]
+            divisor = _shared(self.figures[recipe.counts])
             return Column("ratio", values, known, divisor, type_.exponent)
         if recipe.values.of == "placed":
             values = self._time(values, known, fact, type_)
@@ -73,7 +75,7 @@ class Finish:
     def _known_by(self, counts: Figure) -> Mask | None:
         if counts not in self._known:
             known = self.figures[counts] > 0
-            self._known[counts] = None if known.all() else known
+            self._known[counts] = None if known.all() else _shared(known)
         return self._known[counts]
 
     def _time(self, found: Ints, known: Mask | None, fact: Fact, type_: FieldType) -> Ints:
@@ -85,6 +87,13 @@ class Finish:
             return found
         days = self.timing.zone.local_days(found)
         return days if type_.kind == "date" else moment.day - days
+
+
+def _shared(array: Shared) -> Shared:
+    """Return a view that nobody can write to: what changed one column would change others."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def refuse_beyond(name: str, watch: Watch, figures: Mapping[Figure, Ints]) -> None:

@@ -90,7 +90,7 @@ def _row_column(
     if name == "status":
         codes = status if rows is None else status[rows]
         inside = codes < RETURN
-        return Column("label", np.where(inside, codes, 0), inside, categories=STATUSES)
+        return Column("label", np.where(inside, codes, np.int16(0)), inside, categories=STATUSES)
     of_rows: dict[str, Ints | Dimension | None] = {
         "amount": orders.amount_minor,
         "quantity": orders.quantity,

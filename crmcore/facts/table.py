@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Context, Decimal
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from crmcore import kernels
 from crmcore.calendars import day_number, instant_us
-from crmcore.columns import Column, Ints, Mask
+from crmcore.columns import Column, Ints, Mask, label_dtype
 from crmcore.conditions import FieldType
 from crmcore.errors import DataError
-from crmcore.records.ids import Ids, bad_ids, code_ids, rows_of
+from crmcore.records.ids import Id, Ids, bad_ids, code_ids, rows_of
 from crmcore.records.raw import Raw, RawValues, raw_column
 
 __all__ = ["FactTable", "check_ranges"]
@@ -37,7 +37,7 @@ class FactTable:
     Parameters
     ----------
     ids
-        Customer ids, distinct and ascending.
+        Customer ids, distinct and ascending: `Ids`, or any array or list of them.
     columns
         A `Column` for each fact and attribute.
     frame_kind
@@ -57,6 +57,9 @@ class FactTable:
     ids: Ids
     columns: Mapping[str, Column]
     frame_kind: str = "pyarrow"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", _ascending(self.ids))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -85,7 +88,7 @@ class FactTable:
             raise DataError("columns differ in length", column=uneven[0])
         if ids.missing is not None or bad_ids(ids, "customer_id") is not None:
             raise DataError("facts need a customer id in every row", column="customer_id")
-        codes, distinct = code_ids(ids)
+        codes, distinct = code_ids(ids, "customer_id")
         if len(distinct) != len(codes):
             raise DataError("a customer has several rows of facts", column="customer_id")
         order = rows_of(codes, len(distinct))
@@ -125,8 +128,10 @@ class FactTable:
     def to_frame(self, kind: str | None = None) -> object:
         """Return a frame that `from_frame` reads back to the same facts, also after a file.
 
-        Unlike the frame of a result it loses nothing: an exact ratio is two columns. UUIDs are
-        written as text. Needs the extra ``crmcore[frames]``.
+        Unlike the frame of a result it keeps an exact ratio, as two columns. UUIDs are written as
+        text, and come back as text. Where ids of several kinds stand together, all are: a column
+        ``customer_id_kind`` tells them apart, but `from_frame` does not read it. Needs the extra
+        ``crmcore[frames]``.
 
         Parameters
         ----------
@@ -143,7 +148,7 @@ class FactTable:
                 continue
             columns[name] = Column("int", column.values, column.known)
             columns[name + DIVISOR] = Column("int", _divisor(column))
-        return to_frame(columns, self.ids, kind or self.frame_kind)
+        return to_frame(columns, self.ids, self.frame_kind if kind is None else kind)
 
     def __repr__(self) -> str:
         return f"FactTable({len(self)} customers)"
@@ -166,6 +171,18 @@ class FactTable:
                 values[:] = column.to_list()
                 arrays[name] = values
         return arrays
+
+
+def _ascending(given: Ids | Iterable[Id]) -> Ids:
+    """Return the ids of rows, which have to be in the order of ids already."""
+    if isinstance(given, Ids):
+        return given
+    items = list(given)
+    ids = Ids.of(items)
+    if ids.tolist() != items:
+        message = "ids must be distinct and ascend: numbers, text, UUIDs; or use from_arrays"
+        raise DataError(message, column="customer_id")
+    return ids
 
 
 def _divisor(column: Column) -> Ints:
@@ -207,7 +224,7 @@ def _read(name: str, raw: Raw, divisor: Raw | None, field: FieldType) -> Column:
     known = None if raw.missing is None else ~raw.missing
     if raw.invalid is not None:
         raise _wrong(name, field, raw.invalid)
-    raw = raw.coded()
+    raw = raw.coded(name)
     match field.kind, raw.kind:
         case ("int", "int") | ("bool", "bool") | ("float", "float") | ("date", "date"):
             return Column(field.kind, raw.values, known)
@@ -252,7 +269,9 @@ def _of_objects(name: str, raw: Raw, known: Mask | None, field: FieldType) -> Co
     bottom = [one.denominator if isinstance(one, Fraction) else 1 for one in numbers]
     if field.kind != "float" and any(abs(one) > kernels.INT64_MAX for one in (*top, *bottom)):
         raise _wrong(name, field)
-    dtype = {"float": np.float64, "bool": np.bool_}.get(field.kind, np.int64)
+    labels = label_dtype(len(field.categories))
+    dtypes = {"float": np.float64, "bool": np.bool_, "label": labels}
+    dtype = dtypes.get(field.kind, np.int64)
     column: NDArray[np.generic] = np.array([*top, 0], dtype)[codes]
     divisor = np.array([*bottom, 1], np.int64)[codes] if field.kind == "ratio" else None
     return Column(field.kind, column, known, divisor, field.exponent, field.categories)

@@ -3,6 +3,7 @@
 Nothing here knows what an order is, reads a policy or raises on data: what can go wrong is
 returned as a count. Signatures and descriptions are those of NumPy's functions, in
 `crmcore.kernels.plain`; those in C give the same results to the bit, with any number of threads.
+No other thread may change a column while a kernel reads it.
 """
 
 from __future__ import annotations

@@ -100,7 +100,8 @@ def _missing(theme: str) -> str | None:
 def _told(reasons: dict[str, str]) -> str:
     """Return reasons as text; what the installation noted tells more than a failed import."""
     lines = _NOTE.read_text("utf-8").splitlines() if _NOTE.exists() else []
-    noted = dict(line.split(": ", 1) for line in lines) or reasons
+    parts = (line.partition(": ") for line in lines)
+    noted = {name: why for name, _, why in parts} or reasons
     together = {why: [name for name in noted if noted[name] == why] for why in noted.values()}
     return "; ".join(f"{', '.join(names)} not built: {why}" for why, names in together.items())
 

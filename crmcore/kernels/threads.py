@@ -1,19 +1,23 @@
 """How many threads the kernels may use, and tasks given to them.
 
-The kernels in C let other threads run while they work. NumPy's use one thread, whatever is
-allowed.
+The kernels in C share their rows among threads, and let other threads run while they work. Those
+of NumPy work in one thread each; the conditions of a policy are asked in several threads, whatever
+the kernels.
 """
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
+from itertools import pairwise
+from threading import Thread
 from typing import TypeVar
 
-__all__ = ["allowed", "run", "threads", "workers"]
+__all__ = ["allowed", "run", "spans", "threads", "workers"]
 
 # A thread with fewer rows than these costs more than it saves.
 ROWS_OF_A_THREAD = 2**16
@@ -39,6 +43,8 @@ def threads(most: int) -> Iterator[None]:
     ------
     ValueError
         When `most` is less than 1.
+    TypeError
+        When `most` is not a whole number.
 
     Examples
     --------
@@ -47,6 +53,7 @@ def threads(most: int) -> Iterator[None]:
     ...     print(crm.show_config().threads)
     1
     """
+    most = operator.index(most)
     if most < 1:
         raise ValueError("at least one thread is needed")
     before = _most.set(most)
@@ -68,14 +75,41 @@ def workers(rows: int) -> int:
     return min(allowed(), worth) if worth > 1 else 1
 
 
+def spans(rows: int, parts: int) -> list[tuple[int, int]]:
+    """Return where each of so many parts of the rows begins, and where it ends."""
+    return list(pairwise(rows * part // parts for part in range(parts + 1)))
+
+
 def run(tasks: Sequence[Callable[[], Result]]) -> list[Result]:
-    """Do all tasks at once, each in a thread of its own; return their results in order."""
-    first, *others = tasks
-    if not others:
-        return [first()]
-    with ThreadPoolExecutor(len(others)) as pool:
-        started = [pool.submit(copy_context().run, task) for task in others]
-        return [first(), *(task.result() for task in started)]
+    """Do all tasks at once, each in a thread of its own; return their results in order.
+
+    The first one is done in this thread, and so are those that the system has no thread for.
+    """
+    if len(tasks) == 1:
+        return [tasks[0]()]
+    done: list[Future[Result]] = [Future() for _ in tasks]
+    first, *others = zip(tasks, done, strict=True)
+    started, here = [], [first]
+    for task, result in others:
+        thread = Thread(target=copy_context().run, args=(_do, task, result))
+        try:
+            thread.start()
+        except RuntimeError:
+            here.append((task, result))
+        else:
+            started.append(thread)
+    for task, result in here:
+        _do(task, result)
+    for thread in started:
+        thread.join()
+    return [result.result() for result in done]
+
+
+def _do(task: Callable[[], Result], result: Future[Result]) -> None:
+    try:
+        result.set_result(task())
+    except BaseException as error:
+        result.set_exception(error)
 
 
 def _processors() -> int:

@@ -99,7 +99,7 @@ def read_number(
         Whether a float that is no short decimal is a fault; otherwise it counts as the shortest
         decimal that it is nearest to.
     """
-    raw = raw.coded()
+    raw = raw.coded(name)
     faults: dict[str, Mask] = {}
     if raw.missing is not None:
         faults["missing_amount"] = raw.missing

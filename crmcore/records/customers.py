@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from crmcore import kernels
 from crmcore.calendars import day_number
-from crmcore.columns import Codes, Column, Ints, Kind, Mask
+from crmcore.columns import Codes, Column, Ints, Kind, Mask, label_dtype
 from crmcore.errors import DataError
 from crmcore.records.draft import codes_of, dense
 from crmcore.records.ids import Ids, bad_ids, code_ids, rows_of
@@ -113,7 +113,7 @@ class CustomerTable:
         ids = given.pop("customer_id")
         left_out: list[LeftOut] = []
         rows = _usable(ids, left_out)
-        codes, names = code_ids(ids if len(rows) == len(ids) else ids.take(rows))
+        codes, names = code_ids(ids if len(rows) == len(ids) else ids.take(rows), "customer_id")
         if len(names) < len(rows):
             clash, repeat = _repeats(codes, [column.take(rows) for column in given.values()])
             _leave_out(left_out, "quarantined", "conflicting_duplicate", rows[clash])
@@ -152,7 +152,7 @@ class CustomerTable:
         if raw is None:
             return None
         try:
-            return _column(raw, kind)
+            return _column(name, raw, kind)
         except _WrongError as wrong:
             found = np.sort(self.positions[wrong.where])
             raise DataError(
@@ -200,12 +200,12 @@ def _repeats(codes: Codes, columns: Sequence[Raw]) -> tuple[Mask, Mask]:
     return clash, ~first & ~clash
 
 
-def _column(raw: Raw, kind: Kind) -> Column:
+def _column(name: str, raw: Raw, kind: Kind) -> Column:
     missing = raw.missing
     if raw.invalid is not None:
         missing = raw.invalid if missing is None else raw.invalid | missing
     known = None if missing is None else ~missing
-    raw = raw.coded()
+    raw = raw.coded(name)
     if raw.kind == "coded":
         return _of_text(raw, kind, known)
     match raw.kind, kind:
@@ -268,7 +268,8 @@ def _of_text(raw: Raw, kind: Kind, known: Mask | None) -> Column:
             return Column(kind, texts[codes], known)
         case "label":
             known = codes >= 0 if known is None else known & (codes >= 0)
-            return Column(kind, np.maximum(codes, 0), known, categories=tuple(map(str, items)))
+            labels = np.maximum(codes, 0).astype(label_dtype(len(items)))
+            return Column(kind, labels, known, categories=tuple(map(str, items)))
     dtype = {"bool": np.bool_, "float": np.float64}.get(kind, np.int64)
     values: NDArray[np.generic] = np.array([*(one or 0 for one in found), 0], dtype)
     finite = np.isfinite(values.astype(np.float64))[codes]

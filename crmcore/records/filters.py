@@ -92,7 +92,7 @@ def distinct_texts(name: str, raw: Raw) -> Texts:
     """
     if raw.kind in {"time", "date"}:
         raise DataError("times cannot be compared as text", column=name)
-    raw = raw.coded()
+    raw = raw.coded(name)
     if raw.kind == "coded":
         assert raw.categories is not None
         return cast("Codes", raw.values), list(map(_text, raw.categories))

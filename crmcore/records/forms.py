@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from crmcore import kernels
 from crmcore.columns import Codes as Dense
 from crmcore.columns import Mask
+from crmcore.errors import DataError
 from crmcore.records.objects import Codes, Objects, object_array
 from crmcore.texts import Texts
 
-__all__ = ["Coded", "Raw", "RawKind", "either", "encode_texts", "some", "uuids_of"]
+__all__ = ["Coded", "Raw", "RawKind", "either", "encode_texts", "refuse_broken", "some", "uuids_of"]
 
 RawKind: TypeAlias = Literal[
     "int", "decimal", "float", "bool", "coded", "text", "uuid", "time", "date"
@@ -135,14 +136,22 @@ class Raw:
         values = self.values[rows]
         return Raw(self.kind, values, missing, self.scale, self.categories, self.aware, invalid)
 
-    def coded(self) -> Raw:
+    def coded(self, column: str | None = None) -> Raw:
         """Return a column of text or UUIDs as codes into them; any other as it is.
 
         Cost: the rows are looked through once. Do not ask where codes of ids will do.
+
+        Raises
+        ------
+        DataError
+            Text that is not UTF-8; `column` is the name for the message.
         """
         codes: Dense
+        if isinstance(self.categories, Texts):
+            refuse_broken(self.categories, self.values, column)
         if self.pool is not None:
             codes, categories = encode_texts(self.pool, self.rows)
+            refuse_broken(categories, codes, column)
             return Raw("coded", codes, self.missing, categories=categories)
         if self.kind == "uuid":
             codes, distinct = kernels.encode_fixed(self.values.view(np.uint8))
@@ -190,6 +199,22 @@ def encode_texts(texts: Texts, rows: Places | None = None) -> tuple[Dense, Texts
         return codes, distinct
     codes -= 1  # the empty text stands before all others
     return codes, distinct.between(1, len(distinct))
+
+
+def refuse_broken(
+    distinct: Texts, codes: NDArray[np.generic], column: str | None, first: int = 0
+) -> None:
+    """Refuse text that is not UTF-8: it could not be written anywhere.
+
+    Raises
+    ------
+    DataError
+        With the number of rows, by their codes; the `first` is that of the first text.
+    """
+    broken = distinct.broken()
+    if broken is not None:
+        count = int(np.count_nonzero(np.isin(codes, np.flatnonzero(broken) + first)))
+        raise DataError("text that is not UTF-8", column=column, count=count)
 
 
 def uuids_of(values: NDArray[np.uint8]) -> list[object]:

@@ -62,7 +62,7 @@ class IdentityMap:
         raw = raw_column("customer_id", [*customers, *persons])
         if raw.missing is not None or bad_ids(raw, "customer_id") is not None:
             raise DataError("an identity map needs ids in every row", column="customer_id")
-        codes, ids = code_ids(raw)
+        codes, ids = code_ids(raw, "customer_id")
         since = [instant_us(moment) for _, _, moment, _ in entries]
         known = [instant_us(moment if late is None else late) for _, _, moment, late in entries]
         return cls(

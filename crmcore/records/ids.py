@@ -6,10 +6,11 @@ order is numbers, then text by code point, then UUIDs; every result lists custom
 
 from __future__ import annotations
 
+import operator
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, TypeVar, cast
+from typing import Any, Literal, TypeAlias, TypeVar, cast, overload
 from uuid import UUID
 
 import numpy as np
@@ -18,14 +19,15 @@ from numpy.typing import NDArray
 from crmcore import kernels
 from crmcore.columns import Codes, Ints, Mask
 from crmcore.errors import DataError
-from crmcore.records.forms import Raw, encode_texts, uuids_of
+from crmcore.records.forms import Raw, encode_texts, refuse_broken, uuids_of
+from crmcore.records.items import Id, checked_items, code_items
 from crmcore.records.objects import object_array
 from crmcore.texts import Texts
 
 __all__ = ["Id", "IdKind", "Ids", "bad_ids", "code_ids", "has_repeated_ids", "rows_of"]
 
-Id: TypeAlias = int | str | UUID
 IdKind: TypeAlias = Literal["int", "str", "uuid"]
+Rows: TypeAlias = slice | NDArray[np.integer | np.bool_] | list[int]
 Bytes: TypeAlias = NDArray[np.uint8]
 Part = TypeVar("Part", Ints, Texts, Bytes)
 
@@ -42,7 +44,8 @@ class Ids:
     """Distinct ids in ascending order: whole numbers, then text, then UUIDs.
 
     They become Python objects one by one, when asked for. As an array they are int64 where all
-    are whole numbers, and objects otherwise.
+    are whole numbers, and objects otherwise; it is read-only where it is shared. ``==`` and
+    ``!=`` compare as this array does, one by one; ``ids == "C1"`` is a mask.
 
     Parameters
     ----------
@@ -54,6 +57,8 @@ class Ids:
     >>> ids = Ids.of(["C2", 7, "C1"])
     >>> ids.tolist(), ids[1], ids.locate("C2"), len(ids)
     ([7, 'C1', 'C2'], 'C1', 2, 3)
+    >>> (ids == "C2").tolist(), ids[1:].tolist(), ids[[2, 0]].tolist()
+    ([False, False, True], ['C1', 'C2'], ['C2', 7])
     """
 
     numbers: Ints = field(default_factory=lambda: _NO_NUMBERS)
@@ -67,9 +72,13 @@ class Ids:
         Raises
         ------
         DataError
-            Whole numbers beyond 64 bits.
+            What is no id: anything but whole numbers (of Python or NumPy), text and UUIDs; whole
+            numbers beyond 64 bits; text that is not UTF-8.
         """
-        return _code_items(list(items))[1]
+        codes, parts = code_items(checked_items(items))
+        ids = cls(**parts)
+        refuse_broken(ids.texts, codes, None, len(ids.numbers))
+        return ids
 
     def __len__(self) -> int:
         return len(self.numbers) + len(self.texts) + len(self.uuids)
@@ -77,7 +86,44 @@ class Ids:
     def __repr__(self) -> str:
         return f"Ids({len(self)})"
 
-    def __getitem__(self, row: int) -> Id:
+    def __eq__(self, other: object) -> NDArray[np.bool_]:  # type: ignore[override]  # as arrays
+        """Compare one by one, as the array of these ids does; with other ids too."""
+        return np.asarray(np.asarray(self) == np.asarray(other), np.bool_)
+
+    def __ne__(self, other: object) -> NDArray[np.bool_]:  # type: ignore[override]  # as arrays
+        return ~(self == other)
+
+    __hash__ = None  # type: ignore[assignment]  # as of arrays
+
+    @overload
+    def __getitem__(self, index: int | np.integer) -> Id: ...
+
+    @overload
+    def __getitem__(self, index: Rows) -> Ids | NDArray[np.generic]: ...
+
+    def __getitem__(self, index: int | np.integer | Rows) -> Id | Ids | NDArray[np.generic]:
+        """Return one id; for a mask or a slice forward, ids; for other positions, an array.
+
+        Ids ascend, which those at any positions need not do.
+
+        Raises
+        ------
+        IndexError
+            Beyond the ids, or a mask of another length.
+        TypeError
+            What is neither a position, a slice, a mask, nor an array of positions.
+        """
+        if isinstance(index, int | np.integer) and not isinstance(index, bool):
+            return self._at(operator.index(index))
+        if isinstance(index, slice):
+            places = np.arange(len(self))[index]  # also by steps beyond 64 bits
+            return self.take(places) if (index.step or 1) > 0 else np.asarray(self)[places]
+        rows = np.asarray(index, np.int64 if isinstance(index, list) and not index else None)
+        if rows.ndim != 1 or rows.dtype.kind not in "iub":
+            raise TypeError("ids are taken by a position, a slice, a mask or an array of positions")
+        return self.take(rows) if rows.dtype == np.bool_ else np.asarray(self)[rows]
+
+    def _at(self, row: int) -> Id:
         size = len(self)
         if not -size <= row < size:
             raise IndexError(row)
@@ -95,7 +141,8 @@ class Ids:
     def __array__(
         self, dtype: np.dtype[np.generic] | None = None, copy: bool | None = None
     ) -> NDArray[np.generic]:
-        values: NDArray[np.generic] = self.numbers
+        values: NDArray[np.generic] = self.numbers.view()
+        values.flags.writeable = False  # where it is shared
         if len(self.numbers) < len(self):
             values = object_array(self.tolist())
         return np.array(values, dtype, copy=copy)
@@ -116,8 +163,22 @@ class Ids:
         return {kind: size for kind, size in sizes.items() if size}
 
     def take(self, rows: Ints | Mask) -> Ids:
-        """Return some of the ids: a mask, or ascending positions, each once."""
+        """Return some of the ids: a mask, or ascending positions, each once.
+
+        Raises
+        ------
+        IndexError
+            A position beyond the ids, or a mask of another length.
+        ValueError
+            Positions that do not ascend: ids always do.
+        """
+        if rows.dtype == np.bool_ and len(rows) != len(self):
+            raise IndexError(f"a mask of {len(rows)} for {len(self)} ids")
         places = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        if (places[1:] <= places[:-1]).any():
+            raise ValueError("positions of ids must ascend; np.asarray(ids) takes any order")
+        if len(places) and not 0 <= places[0] <= places[-1] < len(self):
+            raise IndexError(f"positions beyond {len(self)} ids")
         ends = np.cumsum([len(self.numbers), len(self.texts)])
         first, second = np.searchsorted(places, ends)
         return Ids(
@@ -241,8 +302,20 @@ def _is_id(item: object, column: str) -> bool:
             return isinstance(item, str | UUID)
 
 
-def code_ids(raw: Raw) -> tuple[Codes, Ids]:
-    """Code a column without bad ids: codes (-1 where missing) and the ids that occur, ascending."""
+def code_ids(raw: Raw, column: str | None = None) -> tuple[Codes, Ids]:
+    """Code a column without bad ids: codes (-1 where missing) and the ids that occur, ascending.
+
+    Raises
+    ------
+    DataError
+        Ids that are not UTF-8 text; `column` is the name for the message.
+    """
+    codes, ids = _coded(raw)
+    refuse_broken(ids.texts, codes, column, len(ids.numbers))
+    return codes, ids
+
+
+def _coded(raw: Raw) -> tuple[Codes, Ids]:
     if raw.kind == "coded":
         return _code_categories(raw)
     if raw.missing is None:
@@ -284,7 +357,8 @@ def _code_categories(raw: Raw) -> tuple[Codes, Ids]:
     if isinstance(categories, Texts):
         found, ids = _code_present(Raw.of_texts(categories.take(rows)))
     else:
-        found, ids = _code_items([_plain(item) for item in categories[rows].tolist()])
+        found, parts = code_items([_plain(item) for item in categories[rows].tolist()])
+        ids = Ids(**parts)
     lookup = np.full(len(used), -1, found.dtype)
     lookup[rows] = found
     return lookup[codes], ids
@@ -292,43 +366,6 @@ def _code_categories(raw: Raw) -> tuple[Codes, Ids]:
 
 def _plain(item: object) -> Id:
     return int(item) if isinstance(item, float) else cast(Id, item)
-
-
-def _code_items(items: Sequence[Id]) -> tuple[Codes, Ids]:
-    """Code Python objects, which may be equal."""
-    codes = np.empty(len(items), np.int64)
-    parts: dict[str, Any] = {}
-    before = 0
-    for name, (kind, code) in _PARTS.items():
-        rows = [at for at, item in enumerate(items) if isinstance(item, kind)]
-        if rows:
-            found, parts[name] = code([items[at] for at in rows])
-            codes[rows] = found + before
-            before += len(parts[name])
-    return codes.astype(np.int32) if before < 2**31 else codes, Ids(**parts)
-
-
-def _code_numbers(items: Sequence[Any]) -> tuple[Codes, Ints]:
-    try:
-        return kernels.encode(np.array(items, np.int64))
-    except OverflowError:
-        raise DataError("whole numbers beyond 64 bits; give them as text") from None
-
-
-def _code_strings(items: Sequence[Any]) -> tuple[Codes, Texts]:
-    return kernels.encode_texts(Texts.from_strings(items))
-
-
-def _code_uuids(items: Sequence[Any]) -> tuple[Codes, Bytes]:
-    data = b"".join(item.bytes for item in items)
-    return kernels.encode_fixed(np.frombuffer(data, np.uint8).reshape(-1, 16))
-
-
-_PARTS: Mapping[str, tuple[type, Callable[[Sequence[Any]], tuple[Codes, Any]]]] = {
-    "numbers": (int, _code_numbers),
-    "texts": (str, _code_strings),
-    "uuids": (UUID, _code_uuids),
-}
 
 
 def has_repeated_ids(raw: Raw) -> bool:

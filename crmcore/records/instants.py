@@ -81,7 +81,7 @@ def read_instants(
     >>> read_instants("placed_at", raw, "UTC", None).values.astype("M8[us]").astype("M8[h]")
     array(['2025-06-01T10', '2025-06-01T08'], dtype='datetime64[h]')
     """
-    raw = raw.coded()
+    raw = raw.coded(name)
     if raw.kind == "coded":
         return _by_category(name, raw, zone_name)
     if raw.kind in {"int", "float"}:

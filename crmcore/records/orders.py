@@ -344,7 +344,7 @@ def _dangling(table: OrderTable, sale_of: Ints) -> int:
 def _customers(raw: Raw | None) -> tuple[Codes, Ids]:
     if raw is None:
         raise DataError("no customer ids", column="customer_id")
-    codes, ids = code_ids(raw)
+    codes, ids = code_ids(raw, "customer_id")
     if raw.missing is not None:
         codes[codes < 0] = len(ids)
     return codes, ids

@@ -126,19 +126,20 @@ def coded(draft: Draft, *, by_line: bool) -> Draft:
     """Code order ids, and the ids that returns name, where anything needs them."""
     ids, link = draft.rows.order_id, draft.rows.returns_order_id
     if link is None:
-        needed = ids is not None and (by_line or has_repeated_ids(ids))
-        return replace(draft, order=_wide(ids)[0]) if needed and ids is not None else draft
-    link_codes, named = _wide(link)
+        if ids is None or not (by_line or has_repeated_ids(ids)):
+            return draft
+        return replace(draft, order=_wide(ids, "order_id")[0])
+    link_codes, named = _wide(link, "returns_order_id")
     if ids is None:
         return replace(draft, return_of=link_codes)
-    codes, known = _wide(ids)
+    codes, known = _wide(ids, "order_id")
     found = known.find(named)
     # Orders that are not there stay apart from each other.
     found = np.where(found < 0, len(known) + np.arange(len(found)), found)
     return replace(draft, order=codes, return_of=np.append(found, NO_LINK)[link_codes])
 
 
-def _wide(raw: Raw) -> tuple[Ints, Ids]:
+def _wide(raw: Raw, column: str) -> tuple[Ints, Ids]:
     """Code ids by numbers wide enough to multiply."""
-    codes, ids = code_ids(raw)
+    codes, ids = code_ids(raw, column)
     return codes.astype(np.int64, copy=False), ids

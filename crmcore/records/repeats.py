@@ -35,7 +35,7 @@ def single(draft: Draft, *, by_line: bool) -> Draft:
     if key is None:
         return _never_superseded(draft) if keep_versions else draft
     if by_line and rows.line_id is not None:
-        lines, names = code_ids(rows.line_id)
+        lines, names = code_ids(rows.line_id, "line_id")
         # A line without id is like no other line.
         lines = np.where(lines < 0, len(names) + np.arange(len(lines)), lines)
         key, _ = dense(key * (len(names) + len(lines) + 1) + lines)

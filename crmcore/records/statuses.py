@@ -43,7 +43,7 @@ def read_statuses(
 
 def _by_word(raw: Raw, rules: StatusRules) -> NDArray[np.uint8]:
     """Return the status of each word; `_NONE` where there is none."""
-    raw = raw.coded()
+    raw = raw.coded("status")
     words = {word: STATUSES.index(status) for word, status in rules.map.items()}
     words = words or {status: code for code, status in enumerate(STATUSES)}
     codes, texts = distinct_texts("status", raw)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from contextlib import closing, contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import cast as typed
 
 from crmcore.errors import DataError
 from crmcore.files import RowFile
@@ -19,6 +20,7 @@ from crmcore.records.frames import (
     pandas_columns,
     unwrapped,
 )
+from crmcore.streaming.kinds import Kinds, canonical, cast
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,15 +33,22 @@ Batches: TypeAlias = "str | Path | Iterable[object] | Callable[[], Iterable[obje
 Tell: TypeAlias = Callable[[int, "int | None", str], None]
 """Told how much is done, of how much if that is known, and of what."""
 
+_AHEAD = 1 << 26
+"""So many bytes are held back at the start of a stream while a column has held nothing."""
+
 
 class Stream(Protocol):
     """Rows in tables of one schema, read once or as often as is asked for."""
 
     again: bool
     schema: pa.Schema
+    kind: str
 
     def tables(self, columns: Collection[str], tell: Tell) -> Tables:
         """Return all rows in tables of any size, with these columns."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
 
 
 def stream_of(batches: Batches) -> Stream:
@@ -58,6 +67,7 @@ class _OfFile:
     """The rows of a file."""
 
     again = True
+    kind = "pyarrow"
 
     def __init__(self, path: str | Path) -> None:
         self._file = RowFile.of(path)
@@ -74,9 +84,14 @@ class _OfFile:
         if self._whole is None:
             found = self._file.whole_numbers(columns, said("looking for whole numbers"))
             self._whole = dict.fromkeys(found, pa.int64())
+        wanted = {name: canonical(self.schema.field(name).type) for name in columns}
+        wanted |= self._whole
         with closing(self._file.batches(columns, said("reading"))) as batches:
             for batch in batches:
-                yield _cast(pa.Table.from_batches([batch]), self._whole)
+                yield cast(pa.Table.from_batches([batch]), wanted)
+
+    def close(self) -> None:
+        """Leave it: a file is closed after each reading."""
 
 
 class _OfFrames:
@@ -87,39 +102,96 @@ class _OfFrames:
             given = [given]
         elif not callable(given) and not isinstance(given, Iterable):
             raise DataError(f"no batches, and no file: {type(given).__name__}")
-        self.again = callable(given) or not (
-            isinstance(given, Iterator)
-            or (isinstance(given, Sequence) and not all(map(_can_be_read_again, given)))
-        )
-        self._given, self._rows = given, -1
-        opened = self._open()
-        first = next(opened, None)
-        if first is None:
+        self.again = callable(given) or _opens_anew(given)
+        self._given, self._rows = given, 0
+        self._frames: Iterator[object] | None = None
+        self.kind = ""
+        self._kinds: Kinds | None = None
+        self._opened = self._open()
+        self._ahead = [one for one in (next(self._opened, None),) if one is not None]
+        if not self._ahead:
             raise DataError("there is not one batch, so that nothing tells the columns")
-        self.schema = first[1].schema
+        self.schema = self._ahead[0][1].schema
         once(self.schema.names)
-        self._opened: Iterator[tuple[int, pa.Table]] | None = chain([first], opened)
 
     def tables(self, columns: Collection[str], tell: Tell) -> Tables:
-        opened, self._opened = self._opened or self._open(), None
-        wanted = {name: _canonical(self.schema.field(name).type) for name in columns}
-        done = 0
-        for number, table in opened:
-            _check(number, table.schema, self.schema, wanted)
-            with _of_batch(number):
-                yield _cast(table.select(list(wanted)), wanted)
-            done += table.num_rows
-            tell(done, None, "reading")
-        if self._rows not in (-1, done):
-            counts = f"{self._rows} rows when they were first read, and then {done}"
-            raise DataError(f"the batches gave {counts}; give a callable that opens them anew")
-        self._rows = done
+        ahead, self._ahead = self._ahead, []
+        if not ahead:
+            self._opened = self._open()
+        # What was learned at the first reading holds for the second.
+        kinds = self._kinds = self._kinds or Kinds(self.schema, columns)
+        done, before = 0, self._rows
+        with closing(self._opened):
+            for table in _alike(chain(ahead, self._opened), kinds):
+                done += table.num_rows
+                self._rows = max(self._rows, done)
+                yield table
+                tell(done, None, "reading")
+        if done < before:
+            counts = f"at least {before} rows when they were first read, and then {done}"
+            raise DataError(f"the batches gave {counts}; {_ANEW}")
 
-    def _open(self) -> Iterator[tuple[int, pa.Table]]:
-        given = self._given
-        for number, frame in enumerate(given() if callable(given) else given, 1):
-            with _of_batch(number):
-                yield from ((number, table) for table in _tables_of(frame))
+    def close(self) -> None:
+        """Close the generator that gives the batches."""
+        self._opened.close()
+
+    def _open(self) -> Generator[tuple[int, pa.Table], None, None]:
+        frames = _opened(self._given)
+        if frames is self._frames:
+            raise DataError(f"the batches were given once, and are needed again; {_ANEW}")
+        self._frames = frames
+        try:
+            for number, frame in enumerate(frames, 1):
+                self.kind = self.kind or frame_kind(frame)
+                with _of_batch(number):
+                    yield from ((number, table) for table in _tables_of(frame))
+        finally:
+            if isinstance(frames, Generator):
+                frames.close()
+
+
+_ANEW = "give a callable that opens them anew"
+
+
+def _opens_anew(given: Iterable[object]) -> bool:
+    """Tell whether an iterable starts from the beginning each time, and its frames do too."""
+    if iter(given) is iter(given):
+        return False
+    return not isinstance(given, Sequence) or all(map(_can_be_read_again, given))
+
+
+def _opened(given: Iterable[object] | Callable[[], Iterable[object]]) -> Iterator[object]:
+    if not callable(given):
+        return iter(given)
+    found = given()
+    if _is_frame(found) or isinstance(found, str | Path) or not isinstance(found, Iterable):
+        name = type(found).__name__
+        raise DataError(f"the callable must return an iterable of frames, and it returned: {name}")
+    return iter(found)
+
+
+def _alike(given: Iterable[tuple[int, pa.Table]], kinds: Kinds) -> Iterator[pa.Table]:
+    """Return the tables in the same kinds; the first ones wait until all kinds are known."""
+    held: list[tuple[int, pa.Table]] = []
+    size = 0
+    for number, table in given:
+        kinds.see(number, table)
+        held.append((number, table.select(list(kinds.wanted))))
+        size += held[-1][1].nbytes
+        if size > _AHEAD:
+            kinds.settle()
+        if kinds.known:
+            yield from _cast(held, kinds)
+            held, size = [], 0
+    kinds.settle()
+    yield from _cast(held, kinds)
+
+
+def _cast(given: Iterable[tuple[int, pa.Table]], kinds: Kinds) -> Iterator[pa.Table]:
+    for number, table in given:
+        with _of_batch(number):
+            fitting = cast(table, kinds.wanted)
+        yield fitting
 
 
 def _is_frame(given: object) -> bool:
@@ -142,7 +214,7 @@ def _tables_of(frame: object) -> Iterator[pa.Table]:
 
     frame = unwrapped(frame)
     if frame_kind(frame) == "pandas":
-        yield _of_pandas(cast("pd.DataFrame", frame))
+        yield _of_pandas(typed("pd.DataFrame", frame))
     elif isinstance(frame, pa.Table | pa.RecordBatch) or not hasattr(frame, "__arrow_c_stream__"):
         yield arrow_table(frame)
     else:
@@ -174,78 +246,7 @@ def _of_batch(number: int) -> Iterator[None]:
     except pa.ArrowException as error:
         raise DataError(f"batch {number} cannot be read ({type(error).__name__})") from None
     except DataError as error:
-        raise DataError(f"batch {number}: {error.message}", column=error.column) from None
-
-
-# Columns
-
-
-def _check(
-    number: int, found: pa.Schema, first: pa.Schema, wanted: Mapping[str, pa.DataType]
-) -> None:
-    """Refuse a batch whose columns are not those of the first one."""
-    for name in (*first.names, *found.names):
-        if found.names.count(name) != 1:
-            raise DataError(f"batch {number} does not have it once, as batch 1", column=name)
-        if name not in first.names:
-            raise DataError(f"batch {number} has it, and batch 1 has not", column=name)
-    for name, kind in wanted.items():
-        now = found.field(name).type
-        if str(now) != "null" and _canonical(now, like=kind) != kind:
-            before = first.field(name).type
-            raise DataError(f"{now} in batch {number}, but {before} in batch 1", column=name)
-
-
-def _canonical(kind: pa.DataType, like: pa.DataType | None = None) -> pa.DataType:
-    """Return the type for all columns that differ from it in width or form only.
-
-    Text of any form becomes that of the type it is to be `like`, if that is text.
-    """
-    import pyarrow as pa
-    from pyarrow import types
-
-    if types.is_integer(kind):
-        return pa.int64()
-    if types.is_floating(kind):
-        return pa.float64()
-    if types.is_decimal(kind):
-        wide = kind.bit_width > 128
-        return pa.decimal256(76, kind.scale) if wide else pa.decimal128(38, kind.scale)
-    if types.is_date(kind):
-        return pa.date32()
-    if types.is_timestamp(kind):
-        return pa.timestamp(kind.unit, None if kind.tz is None else "UTC")
-    coded = types.is_dictionary(kind)
-    value = kind.value_type if coded else kind
-    if types.is_string(value) or types.is_large_string(value) or types.is_string_view(value):
-        text = pa.dictionary(pa.int32(), pa.string()) if coded else pa.large_string()
-        forms = (pa.dictionary(pa.int32(), pa.string()), pa.large_string())
-        return like if like in forms else text
-    return kind
-
-
-def _cast(table: pa.Table, wanted: Mapping[str, pa.DataType]) -> pa.Table:
-    for at, name in enumerate(table.column_names):
-        column, kind = table.column(at), wanted.get(name, table.schema.field(at).type)
-        if column.type != kind:
-            table = table.set_column(at, name, _as(column, kind, name))
-    return table
-
-
-def _as(column: pa.ChunkedArray, kind: pa.DataType, name: str) -> pa.ChunkedArray:
-    import pyarrow as pa
-
-    if pa.types.is_null(column.type):
-        return pa.chunked_array([pa.nulls(len(column), kind)])
-    if pa.types.is_dictionary(column.type):
-        # Arrow does not decode the views that polars has, but it makes them text.
-        column = column.cast(pa.dictionary(pa.int32(), pa.string()))
-    if pa.types.is_dictionary(kind) or pa.types.is_dictionary(column.type):
-        column = column.cast(pa.string())
-    try:
-        return column.cast(kind)
-    except pa.ArrowInvalid:
-        if not pa.types.is_integer(kind):
-            raise
-        message = "whole numbers beyond 64 bits; give them as text"
-        raise DataError(message, column=name) from None
+        message = f"batch {number}: {error.message}"
+        raise DataError(
+            message, column=error.column, count=error.count, positions=error.positions
+        ) from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from operator import index
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,6 +23,7 @@ from crmcore.records.intake import Intake
 from crmcore.records.source import Source
 from crmcore.streaming.batches import Batches, Tell, stream_of
 from crmcore.streaming.job import Answer, Job, RepeatedError
+from crmcore.streaming.partitions import on_disk
 from crmcore.streaming.plan import StreamPlan, stream_plan
 
 __all__ = ["StreamedEvaluation", "evaluate_batches"]
@@ -100,10 +103,11 @@ def evaluate_batches(
         where it is not true, the result depends on how the rows are divided.
     memory
         About so many bytes are used for rows at any time. The result, a row a customer, comes on
-        top, and so does a single batch, or a single customer, that needs more.
+        top, and so does a single batch, or a single customer, that needs more. With less than
+        1 MB the work is slow: parts of a few rows, and many files.
     folder
         Where rows are kept on disk meanwhile; by default where temporary files go. What is made
-        there is removed in every case.
+        there is removed at the end, also after a mistake or Ctrl-C.
     progress
         Called now and then with what is done, with how much there is (``None``: not known), and
         with the name of the step. Files are counted in bytes, everything else in rows.
@@ -118,7 +122,10 @@ def evaluate_batches(
     ------
     DataError
         As `evaluate` and `OrderTable.from_frame`; and when there is no batch, when columns or
-        their types differ from those of the first batch, or when a batch cannot be read.
+        their types differ from those of the first batch, when a batch cannot be read, or the disk
+        does not take the rows.
+    ValueError, TypeError
+        `memory` is not positive, or no whole number.
     MissingExtraError
         pyarrow is not installed.
 
@@ -148,28 +155,31 @@ def evaluate_batches(
     >>> result["C1"]["sale_count"], result["C1"]["grade"], result.intake.kept
     (2, 'silver', 4)
     """
+    if index(memory) < 1:
+        raise ValueError("memory must be a positive number of bytes")
     question = Question.of(policy, as_of, known_at, last_evaluated_at, identity)
-    stream = stream_of(batches)
-    plan = stream_plan(
-        policy,
-        stream.schema.names,
-        source,
-        unique_orders=unique_orders,
-        read_twice=stream.again,
-    )
     tell = progress or (lambda done, total, phase: None)
-    with TemporaryDirectory(prefix="crmcore-", dir=folder) as place:
-        job = Job(question, stream, source, rates, Path(place), max(memory // _SHARE, 1), tell)
-        try:
-            answer = job.run(plan)
-        except RepeatedError:
-            plan = plan.repeated()
-            answer = job.run(plan)
-    return _concluded(question, answer, customers, plan)
+    with closing(stream_of(batches)) as stream:
+        names, again = stream.schema.names, stream.again
+        plan = stream_plan(policy, names, source, unique_orders=unique_orders, read_twice=again)
+        with on_disk():
+            opened = TemporaryDirectory(prefix="crmcore-", dir=folder)
+        with opened as place:
+            job = Job(question, stream, source, rates, Path(place), max(memory // _SHARE, 1), tell)
+            try:
+                answer = job.run(plan)
+            except RepeatedError:
+                plan = plan.repeated()
+                answer = job.run(plan)
+        return _concluded(question, answer, customers, plan, stream.kind)
 
 
 def _concluded(
-    question: Question, answer: Answer, customers: CustomerTable | None, plan: StreamPlan
+    question: Question,
+    answer: Answer,
+    customers: CustomerTable | None,
+    plan: StreamPlan,
+    frame_kind: str,
 ) -> StreamedEvaluation:
     """Return the result, given the facts of those who have orders."""
     customers, facts, known_us = question.persons(customers), answer.facts, answer.known_us
@@ -189,6 +199,7 @@ def _concluded(
         known_us,
         question.last_evaluated_us,
         findings,
+        frame_kind=frame_kind,
         plan=plan,
         intake=answer.intake,
     )

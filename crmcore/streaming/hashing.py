@@ -61,10 +61,11 @@ def _of_uuids(uuids: NDArray[np.uint8]) -> Hashes:
 
 def _of_texts(texts: Texts) -> Hashes:
     """Mix the texts word by word: all first words, then all second ones where there are any."""
-    starts = texts.offsets[:-1].astype(np.int64)
-    lengths = texts.offsets[1:] - starts
+    first, last = int(texts.offsets[0]), int(texts.offsets[-1])
+    starts = texts.offsets[:-1].astype(np.int64) - first
+    lengths = texts.offsets[1:] - first - starts
     hashes = mixed(lengths, _TEXTS)
-    padded = np.append(texts.data[: int(texts.offsets[-1])], np.zeros(_WORD, np.uint8))
+    padded = np.append(texts.data[first:last], np.zeros(_WORD, np.uint8))
     words = np.ndarray(len(padded) - _WORD + 1, "<u8", padded, strides=(1,))  # one at each byte
     rows = np.arange(len(texts))
     for at in range(0, int(lengths.max(initial=0)), _WORD):

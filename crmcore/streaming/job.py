@@ -22,6 +22,7 @@ from crmcore.records.ids import code_ids
 from crmcore.records.intake import Intake
 from crmcore.records.orders import OrderTable, assemble
 from crmcore.records.preparing import usable
+from crmcore.records.raw import raw_column
 from crmcore.records.reading import standardise
 from crmcore.records.source import Source
 from crmcore.streaming.accounts import Account
@@ -97,9 +98,9 @@ class _Run:
         self._account = Account()
         self._zone: Zone = zone(job.source.zone or "UTC")
         self._by_line = job.source.rows == "lines"
-        # Nothing of the columns is asked but their names and types.
-        empty = standardise(raw_columns(job.stream.schema.empty_table()), job.source)
-        self._unused = empty.unused
+        # Nothing of the columns is asked but their names: the types are known with the rows.
+        nothing = {name: raw_column(name, []) for name in job.stream.schema.names}
+        self._unused = standardise(nothing, job.source).unused
 
     def answer(self, plan: StreamPlan) -> Answer:
         rows = self._usable()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -12,19 +13,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from crmcore.errors import DataError
 from crmcore.streaming.hashing import Hashes
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["KEY", "Partitions", "pieces"]
+__all__ = ["KEY", "Partitions", "on_disk", "pieces"]
 
 KEY = "(key)"
 """The column by which rows are divided: 64 mixed bits, equal in all rows that belong together."""
 
-_BITS = 7
-"""So many bits of a key choose the file: 128 files are open at once."""
+_BITS = 6
+"""So many bits of a key choose the file: 64 are open at once, of two steps of the work 128."""
 _MOST_ROWS = 1 << 20
+
+
+@contextmanager
+def on_disk() -> Iterator[None]:
+    """Say what to do where the disk does not take the rows."""
+    try:
+        yield
+    except OSError as error:
+        why = type(error).__name__ if error.errno is None else os.strerror(error.errno)
+        what = "give folder=, or TMPDIR on the command line"
+        raise DataError(f"rows cannot be kept on disk ({why}): {what}") from None
 
 
 @dataclass(slots=True, eq=False)
@@ -49,9 +62,10 @@ class _File:
         """Return the rows in the order in which they were written, and remove the file."""
         import pyarrow as pa
 
-        with pa.OSFile(str(self.path)) as stream, pa.ipc.open_stream(stream) as reader:
-            yield from reader
-        self.path.unlink()
+        with on_disk():
+            with pa.OSFile(str(self.path)) as stream, pa.ipc.open_stream(stream) as reader:
+                yield from reader
+            self.path.unlink()
 
 
 class Partitions:
@@ -71,7 +85,8 @@ class Partitions:
 
     def __init__(self, folder: Path, limit: int, level: int = 0) -> None:
         self.folder, self.limit, self.level = folder, limit, level
-        self._own = Path(mkdtemp(dir=folder))
+        with on_disk():
+            self._own = Path(mkdtemp(dir=folder))
         self._files: dict[int, _File] = {}
         self._opened = ExitStack()
         self._schema: pa.Schema | None = None
@@ -80,7 +95,8 @@ class Partitions:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._opened.close()
+        with suppress(OSError):  # whoever needs the rows is told by `tables`
+            self._opened.close()
 
     @property
     def rows(self) -> int:
@@ -88,7 +104,11 @@ class Partitions:
         return sum(file.rows for file in self._files.values())
 
     def add(self, table: pa.Table) -> None:
-        """Put in rows with their `KEY`."""
+        """Put in rows with their `KEY`; raises `DataError` for columns of other types."""
+        changed = () if self._schema is None else set(table.schema) - set(self._schema)
+        for column in changed:
+            message = f"{column.type} after others; give all batches one type, or text"
+            raise DataError(message, column=column.name)
         self._schema = table.schema
         keys = table[KEY].to_numpy()
         place = _place(keys, self.level)
@@ -97,7 +117,8 @@ class Partitions:
         ends = np.cumsum(np.bincount(place, minlength=1 << _BITS)).tolist()
         for bucket, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
             if end > start:
-                self._file(bucket).write(table.slice(start, end - start), keys[start:end])
+                with on_disk():
+                    self._file(bucket).write(table.slice(start, end - start), keys[start:end])
 
     def _file(self, bucket: int) -> _File:
         import pyarrow as pa
@@ -114,7 +135,8 @@ class Partitions:
 
         `tell` is called with the rows of each table when it is done with.
         """
-        self._opened.close()
+        with on_disk():
+            self._opened.close()
         assert self._schema is not None
         if not self._files:
             yield self._schema.empty_table()
@@ -156,13 +178,19 @@ def _place(keys: Hashes, level: int) -> NDArray[np.uint8]:
 
 
 def pieces(given: Iterable[pa.RecordBatch | pa.Table], limit: int) -> Iterator[pa.Table]:
-    """Return all rows in tables of about so many bytes: small ones joined, large ones cut."""
+    """Return all rows in tables of about so many bytes: small ones joined, large ones cut.
+
+    Tables of different types are not joined.
+    """
     import pyarrow as pa
 
     held: list[pa.Table] = []
     size = rows = 0
     for one in given:
         table = one if isinstance(one, pa.Table) else pa.Table.from_batches([one])
+        if held and held[-1].schema != table.schema:
+            yield pa.concat_tables(held)
+            held, rows, size = [], 0, 0
         each = max(table.nbytes // max(table.num_rows, 1), 1)
         start = 0
         while start < table.num_rows:

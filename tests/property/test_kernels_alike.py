@@ -74,8 +74,9 @@ def outcome(case: Case) -> object:
 
 
 def test_evaluations_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("crmcore.kernels.compiled.tallying")
+    coding = pytest.importorskip("crmcore.kernels.compiled.coding")
     monkeypatch.setattr(threads, "ROWS_OF_A_THREAD", 1)
+    monkeypatch.setattr(coding, "FEW", 0)
     calls: dict[str, Counter[str]] = {"plain": Counter(), "compiled": Counter()}
     refused = 0
 
@@ -115,7 +116,7 @@ def columns_of(size: int, seed: int) -> dict[str, np.ndarray]:
 @given(st.integers(0, 400), st.integers(1, 50), st.integers(0, 2**16), st.sampled_from(THREADS))
 def test_chunks_of_any_size_are_the_same(size: int, chunk: int, seed: int, most: int) -> None:
     pa = pytest.importorskip("pyarrow")
-    pytest.importorskip("crmcore.kernels.compiled.tallying")
+    coding = pytest.importorskip("crmcore.kernels.compiled.coding")
     columns = columns_of(size, seed)
     table = pa.table(columns)
     parts = [table.slice(at, chunk) for at in range(0, size, chunk)] or [table]
@@ -130,5 +131,6 @@ def test_chunks_of_any_size_are_the_same(size: int, chunk: int, seed: int, most:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threads, "ROWS_OF_A_THREAD", 1)
+        patch.setattr(coding, "FEW", 0)
         found = evaluated("compiled", pa.concat_tables(parts))
     assert found == evaluated("plain", table)

@@ -26,6 +26,7 @@ int64s = st.sampled_from([LOW, LOW + 1, -1, 0, 1, HIGH - 1, HIGH]) | st.integers
 small = st.integers(-30, 30)
 divisors = st.sampled_from([1, 2, 3, 10, HIGH - 1, HIGH]) | st.integers(1, HIGH)
 floats = st.floats(allow_nan=False) | small.map(float)
+nan = float("nan")
 
 
 @pytest.fixture(autouse=True)
@@ -112,6 +113,65 @@ def test_floats(data: st.DataObject, values: list[float], edges: set[float]) -> 
     check_bands(data, np.array([*values, *edges], np.float64), sorted(edges), [*values, *edges])
 
 
+@pytest.mark.parametrize("rows", [1, 300])
+@pytest.mark.parametrize("edges", [0, 2, 30])
+def test_what_is_no_number_is_below_the_first_edge(
+    rows: int, edges: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain, "_BLOCK", 2**15)
+    values = np.full(rows, nan)
+    values[1:] = np.inf
+    found = by_all("banded", values, np.arange(float(edges)), np.arange(edges + 2))
+    assert isinstance(found, tuple)
+    assert found[0].tolist() == [0] + [edges] * (rows - 1)
+
+
+@pytest.mark.parametrize("kind", [">i8", ">f8", "f4", "i2"])
+def test_numbers_of_other_kinds_are_converted(kind: str) -> None:
+    values = np.array([-1, 0.5, 1.5, 3], kind)
+    edges = np.array([0.25, 1, 2] if "f" in kind else [0, 1, 2])
+    found = by_all("banded", values, edges, np.arange(5))
+    assert isinstance(found, tuple)
+    assert found[0].tolist() == [0, 1, 2, 3]
+    summed = by_all("weighed", [values], [2], np.int64)
+    assert isinstance(summed, np.ndarray)
+    assert summed.tolist() == [-2, 0, 2, 6]
+
+
+@pytest.mark.parametrize("kind", ["S3", "S16", "U5", "c16", ">i4"])
+def test_outcomes_may_be_of_any_width(kind: str) -> None:
+    outcomes = np.arange(10, 14).astype(kind)
+    found = by_all("banded", np.arange(1000) % 3, np.array([1, 2]), outcomes)
+    assert isinstance(found, tuple)
+    assert found[0].tolist() == outcomes[np.arange(1000) % 3].tolist()
+
+
+def test_outcomes_may_be_objects() -> None:
+    outcomes = np.array(["low", "high", None], object)
+    for kernels in (plain, compiled):
+        found, _ = kernels.banded(np.arange(3), np.array([1]), outcomes)
+        assert found.tolist() == ["low", "high", "high"]
+
+
+at_the_ends = st.sampled_from([LOW, LOW + 1, LOW + 10**6, HIGH - 10**6, HIGH - 1, HIGH])
+
+
+@given(
+    st.data(),
+    st.lists(st.tuples(int64s | small, divisors | st.integers(1, 9)), max_size=12),
+    st.sets(at_the_ends | int64s | small, min_size=1, max_size=8),
+    st.integers(0, 18) | st.just(62),
+)
+def test_ratios_and_edges_at_the_ends(
+    data: st.DataObject, ratios: list[tuple[int, int]], edges: set[int], power: int
+) -> None:
+    scale = 2**62 if power == 62 else 10**power
+    rows = [*ratios, *((edge, scale) for edge in edges), (LOW, 1), (HIGH, 1), (5, 1), (10**15, 1)]
+    values, divisor = (np.array(part, np.int64) for part in zip(*rows, strict=True))
+    exact = [Fraction(value, under) * scale for value, under in rows]
+    check_bands(data, values, sorted(edges), exact, divisor, scale)
+
+
 @given(
     st.data(),
     st.lists(st.tuples(int64s | small, divisors | st.integers(1, 9)), max_size=12),
@@ -184,6 +244,18 @@ def test_local_days(values: list[int], cuts: set[int], floored: bool, data: st.D
     )
     assert isinstance(found, np.ndarray)
     assert found.tolist() == [min(day, 25) for day in want]
+
+
+@pytest.mark.parametrize("kernels", [plain, compiled])
+@pytest.mark.parametrize(
+    ("offsets", "floors"), [([0], None), ([], None), ([0] * 5, None), ([0] * 4, [0] * 3)]
+)
+def test_an_offset_too_few_is_refused(
+    kernels: ModuleType, offsets: list[int], floors: list[int] | None
+) -> None:
+    low = None if floors is None else np.array(floors)
+    with pytest.raises(ValueError, match="an offset is needed"):
+        kernels.local_days(np.array([10]), np.arange(3), np.array(offsets, np.int64), low, 99)
 
 
 @pytest.mark.parametrize("kernels", [plain, compiled])

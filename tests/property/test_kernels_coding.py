@@ -22,6 +22,12 @@ from crmcore.texts import Texts
 tables = pytest.importorskip("crmcore.kernels.compiled.tables", exc_type=ImportError)
 compiled = pytest.importorskip("crmcore.kernels.compiled.coding", exc_type=ImportError)
 
+
+@pytest.fixture(autouse=True)
+def tables_for_few_rows_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "FEW", 0)
+
+
 BOTH = pytest.mark.parametrize("kernels", [plain, compiled], ids=("plain", "compiled"))
 many = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -216,6 +222,101 @@ def test_a_table_that_turns_out_too_small_is_made_larger(monkeypatch: pytest.Mon
     assert (distinct[1:] > distinct[:-1]).all()
 
 
+# Numbers that lie close together
+
+START = st.sampled_from((LOW, LOW + 1, -(2**40), -300, -1, 0, 1, 2**40, HIGH - 700, HIGH - 601))
+
+
+def forbid_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a table was made")
+
+    monkeypatch.setattr(tables, "fill", refuse)
+
+
+def check_close(values: np.ndarray) -> None:
+    """Hold codes, and whether a number occurs twice, against sorted numbers."""
+    distinct, codes = np.unique(values, return_inverse=True)
+    found, ascending = compiled.encode(values)
+    assert (found.dtype, ascending.dtype) == (np.int32, np.int64)
+    assert ascending.tolist() == distinct.tolist()
+    assert found.tolist() == codes.tolist()
+    assert compiled.has_duplicates(values) is (len(distinct) < len(values))
+    assert compiled.has_duplicates(distinct[::-1]) is False
+
+
+@many
+@given(
+    start=START,
+    holes=st.sets(st.integers(0, 600)) | st.just(set()) | st.just({0, 1, 599, 600}),
+    seed=st.integers(0, 99),
+)
+def test_ids_with_holes_and_without(
+    start: int, holes: set[int], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Holes at both ends, in the middle, whole groups of them, one, or none."""
+    forbid_a_table(monkeypatch)
+    ids = [start + place for place in range(601) if place not in holes and place != 300]
+    values = np.array([*ids, *ids[::3], start + 300], np.int64)
+    check_close(np.random.default_rng(seed).permutation(values))
+    check_close(np.append(values[::-1], start + 300))
+
+
+@pytest.mark.parametrize("size", [1, 2, 63, 64, 65, 127, 128, 129])
+@pytest.mark.parametrize("start", [LOW, -64, -1, 0, 5, HIGH - 300])
+def test_one_hole_or_none(start: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    forbid_a_table(monkeypatch)
+    whole = start + np.arange(size)
+    check_close(whole[::-1].copy())
+    for hole in range(0, size, 7):
+        check_close(np.append(np.delete(whole, hole)[::-1], start + size))
+
+
+@pytest.mark.parametrize("beyond", [-4_000, -338, -337, 836, 837, 4_000])
+def test_the_last_row_may_be_out_of_what_was_guessed(
+    beyond: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All ids lie close together. By the sample, 1999, 3499 and 999, they go from -337 to 4835."""
+    monkeypatch.setattr(tables, "step_of_sample", lambda _: 2_500)
+    forbid_a_table(monkeypatch)
+    values = np.append(np.arange(6_000)[::-1] % 4_000, beyond + 3_999 * (beyond > 0))
+    check_close(values)
+    check_close(-values)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-5, 60), (LOW, LOW + 9), (HIGH - 64, HIGH)])
+def test_only_numbers_within_the_range_are_marked(low: int, high: int) -> None:
+    for value in {low - 1, low, high, high + 1, LOW, 0, HIGH} - {LOW - 1, HIGH + 1}:
+        marks = np.zeros(4, np.uint64)
+        inside = low <= value <= high
+        values = np.array([low, value])
+        assert compiled.hashing.mark(values, low, high, marks, 0, 2) is inside
+        assert compiled.hashing.count_marks(marks, 0, 4) == 1 + (inside and value != low)
+
+
+@pytest.mark.parametrize("last", [LOW, -(2**40), 2**40, HIGH])
+def test_the_last_row_may_be_far_from_all_others(last: int) -> None:
+    values = np.append(np.arange(6_000)[::-1] % 4_000, last)
+    check_close(values)
+    check_close(np.unique(values)[::-1].copy())
+
+
+@pytest.mark.parametrize("start", [LOW, -700, HIGH - 4_000])
+@pytest.mark.parametrize("over", [-1, 0, 1])
+def test_numbers_as_far_apart_as_they_may_be(start: int, over: int) -> None:
+    count = 100
+    for most in (count + count // 4 + 1024, 16 * count):
+        ends = np.array([start, start + most - 1 + over])
+        between = start + 1 + np.arange(count - 2)[::-1]
+        check_close(np.concatenate([ends, between]))
+        check_close(np.concatenate([ends[::-1], between[1:], ends[:1]]))
+
+
+def test_the_lowest_and_the_highest_number_are_far_apart() -> None:
+    check_close(np.array([HIGH, LOW, 0, LOW, HIGH]))
+    check_close(np.array([HIGH, HIGH - 1, LOW]))
+
+
 # Ids made to crowd a table
 
 
@@ -256,6 +357,42 @@ def test_ids_that_crowd_a_table_are_sorted(monkeypatch: pytest.MonkeyPatch) -> N
     asked = listen(monkeypatch, "find")
     assert compiled.find(values[:9], distinct).tolist() == codes[:9].tolist()
     assert asked == ["find"]
+
+
+@pytest.mark.usefixtures("weak")
+@pytest.mark.parametrize("kind", ["ints", "fixed", "texts"])
+def test_an_absent_id_asked_for_often_hides_no_other(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time it is looked for among all ids, until the table gives up."""
+    column = {"ints": column_of_ints, "fixed": column_of_fixed, "texts": column_of_texts}[kind]
+    ids = {
+        "ints": [number << 40 for number in range(60)],
+        "fixed": [bytes([number]) * 8 + bytes(8) for number in range(60)],
+        "texts": [chr(number + 40) * 20 for number in range(60)],
+    }[kind]
+    find = f"find_{kind}".removesuffix("_ints")
+    asked = listen(monkeypatch, find)
+    wanted = column([ids[7]] * 120_000 + ids[:20])
+    found = getattr(compiled, find)(wanted, column(ids[:7] + ids[8:]))
+    assert asked == [find]
+    assert found.tolist() == [-1] * 120_000 + [*range(7), -1, *range(7, 19)]
+
+
+def test_more_slots_than_codes_can_number_are_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_MOST_SLOTS", 4096)
+    values = np.random.default_rng(1).integers(LOW, HIGH, 300)
+    expected = plain.encode(values)
+    ascending = expected[1]
+    for name, given_ in (
+        ("encode", (values,)),
+        ("has_duplicates", (values,)),
+        ("find", (values, ascending)),
+    ):
+        asked = listen(monkeypatch, name)
+        found = getattr(compiled, name)(*given_)
+        assert asked == [name]
+        assert np.array_equal(found[0] if name == "encode" else found, expected[0]) or not found
 
 
 def test_texts_of_the_same_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,9 +465,86 @@ def test_what_is_nearly_a_uuid_stays_what_it_is(near: str) -> None:
     assert [rows_of(distinct)[code] for code in codes.tolist()] == rows
 
 
+@pytest.mark.parametrize("way", ["_UUID", "_UUID_ANYWHERE"])
+def test_a_uuid_with_any_byte_in_any_place(way: str) -> None:
+    """Only the text that is written for a UUID is one: in both ways to read it."""
+    one = UUIDS[7].encode()
+    for place in range(36):
+        fits = {ord("-")} if one[place] == ord("-") else set(b"0123456789abcdef")
+        for byte in range(256):
+            text = one[:place] + bytes([byte]) + one[place + 1 :]
+            words = np.empty((3, 2), np.uint64)
+            data = np.frombuffer(one + text + one, np.uint8)
+            texts_of_three = Texts(data, np.array([0, 36, 72, 108]))
+            read = compiled._texts(texts_of_three, getattr(compiled, way)).sample(1, words)
+            assert read is (byte in fits)
+            if read:
+                high, low = words[1].tolist()
+                assert str(uuid.UUID(int=high << 64 | low)).encode() == text
+
+
+@pytest.mark.parametrize("way", ["_UUID", "_UUID_ANYWHERE"])
+@given(rows=uuids, before=st.integers(0, 70))
+@many
+def test_both_ways_to_read_uuids(way: str, rows: list[str], before: int) -> None:
+    """Within longer data, and at the very end of it."""
+    data = np.frombuffer(b"-" * before + "".join(rows).encode(), np.uint8)
+    if not rows:
+        return
+    words = np.empty((len(rows), 2), np.uint64)
+    offsets = np.arange(before, len(data) + 1, 36)
+    assert compiled._texts(Texts(data, offsets), getattr(compiled, way)).sample(1, words)
+    read = [str(uuid.UUID(int=high << 64 | low)) for high, low in words.tolist()]
+    assert read == rows
+    same(compiled.encode_texts(Texts(data, offsets)), plain.encode_texts(Texts(data, offsets)))
+
+
+@BOTH
+@pytest.mark.parametrize("offsets", [[0, 2**33, 2**33 + 5], [-1, 0, 4], [3, 1, 2], [4, 5]])
+def test_texts_that_end_out_of_their_data_are_refused(
+    kernels: ModuleType, offsets: list[int]
+) -> None:
+    beyond = Texts(np.zeros(4, np.uint8), np.array(offsets))
+    within = Texts.from_strings(["a", "b"])
+    for refused in (
+        lambda: kernels.encode_texts(beyond),
+        lambda: kernels.has_duplicate_texts(beyond),
+        lambda: kernels.find_texts(beyond, within),
+        lambda: kernels.find_texts(within, beyond),
+        lambda: kernels.merge_texts(beyond, within),
+        lambda: kernels.merge_texts(within, beyond),
+    ):
+        with pytest.raises(ValueError, match="out of their data"):
+            refused()
+
+
+@BOTH
+@pytest.mark.parametrize("shape", [(1000, 8), (1000, 32), (1000,), (1000, 16, 1)])
+def test_values_of_another_width_are_refused(kernels: ModuleType, shape: tuple[int, ...]) -> None:
+    strange, right = np.zeros(shape, np.uint8), np.zeros((1, 16), np.uint8)
+    for refused in (
+        lambda: kernels.encode_fixed(strange),
+        lambda: kernels.has_duplicate_fixed(strange),
+        lambda: kernels.find_fixed(strange, right),
+        lambda: kernels.find_fixed(right, strange),
+        lambda: kernels.merge_fixed(strange, right),
+        lambda: kernels.merge_fixed(right, strange),
+    ):
+        with pytest.raises(ValueError, match="16 bytes"):
+            refused()
+
+
+@BOTH
+def test_narrow_numbers_are_coded_as_wide_ones(kernels: ModuleType) -> None:
+    codes, distinct = kernels.encode(np.array([-100, 100, -100], np.int8))
+    assert (codes.tolist(), distinct.tolist()) == ([0, 1, 0], [-100, 100])
+    assert distinct.dtype == np.int64
+    assert kernels.has_duplicates(np.array([100, -100, 100], np.int8))
+
+
 def test_offsets_out_of_the_data_are_never_followed() -> None:
     data = np.zeros(4, np.uint8)
-    for offsets in ([0, 5, 4], [0, 4, 3], [-1, 0, 4]):
+    for offsets in ([0, 5, 4], [0, 4, 3], [1, 0, 4]):
         texts_beyond = Texts(data, np.array(offsets))
         assert not compiled._texts(texts_beyond, compiled._HASHED).sample(
             1, np.zeros((2, 1), np.uint64)

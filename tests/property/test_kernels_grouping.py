@@ -209,3 +209,18 @@ def test_the_loss_of_one_threads_rows_is_noticed(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(compiled, "_runs", lambda *given: whole(*given)[:2])
     with threads.threads(3), pytest.raises(AssertionError):
         agree(compiled, Case(300, 5, 300, 1, "any", False, False))
+
+
+@implementations
+def test_gaps_of_few_rows_whose_codes_are_far_apart(kernels: ModuleType) -> None:
+    group, gap = kernels.gaps(np.array([2**40, 3, 2**40]), np.array([9, 1, 2]))
+    assert (group.tolist(), gap.tolist()) == ([2**40], [7])
+
+
+def test_the_tables_of_all_threads_take_no_more_than_the_rows() -> None:
+    compiled = pytest.importorskip("crmcore.kernels.compiled.grouping")
+    with threads.threads(64):
+        for rows, groups in ((4_200_000, 1_000_000), (10**6, 10**6), (10**6, 3), (10**6, 0)):
+            parts = len(compiled._runs(rows, groups))
+            assert parts == 1 or 8 * parts * groups <= 8 * rows
+            assert parts > 1 or rows < 4 * (groups + 1)

@@ -117,3 +117,8 @@ def test_a_column_that_may_not_be_written_to(kernels):
     assert kernels.survey(values) == plain.Survey(-1, 3, 1, 1)
     assert kernels.negative(values).tolist() == [1]
     assert kernels.translate(values[::2], np.arange(4, dtype=np.uint8)).tolist() == [3, 0]
+
+
+def test_codes_may_have_their_highest_byte_first(kernels):
+    codes = np.array([1, 0, -1], ">i4")
+    assert kernels.translate(codes, np.array([5, 6, 7], np.uint8)).tolist() == [6, 5, 7]

@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from crmcore.columns import Codes, Ints
+from crmcore.columns import Codes, Ints, Mask
 from crmcore.kernels import threads
 from crmcore.kernels.plain import tallying as plain
 from crmcore.kernels.plain.tallying import Choice, Measure, Rows, Take
@@ -243,6 +243,10 @@ def test_arrays_in_steps_are_taken_as_they_are() -> None:
         ({"place": np.array([-1, 1]), "size": 2}, IndexError),
         ({"place": np.array([1, 0]), "size": 2}, IndexError),
         ({"place": np.array([1, 1]), "size": 2}, IndexError),
+        ({"measures": [Measure(0, cast(Take, "max"))]}, ValueError),
+        ({"choices": [Choice(np.ones(257, np.bool_), 0, 9)]}, ValueError),
+        ({"choices": [Choice(np.ones(100_000, np.bool_), 0, 9)]}, ValueError),
+        ({"choices": [Choice(np.ones((2, 2), np.bool_), 0, 9)]}, ValueError),
     ],
 )
 def test_what_is_not_there_is_refused(
@@ -258,3 +262,20 @@ def test_what_is_not_there_is_refused(
     }
     with pytest.raises(error):
         module.tally(**(given | change))
+
+
+def test_columns_of_another_shape_are_refused() -> None:
+    compiled = pytest.importorskip("crmcore.kernels.compiled.tallying")
+    choice, measure = Choice(np.ones(1, np.bool_), 0, 9), Measure(0, "count")
+    for placed in (np.zeros((2, 0), np.int64), np.zeros((2, 1), np.int64), np.zeros(3, np.int64)):
+        rows = Rows(np.zeros(2, np.int64), placed, np.zeros(2, np.uint8))
+        with pytest.raises(ValueError, match="where 2 are needed"):
+            compiled.tally(rows, [choice], [measure], 1)
+
+
+@pytest.mark.parametrize("name", ["plain", "compiled"])
+def test_any_number_but_0_says_that_a_status_is_chosen(name: str) -> None:
+    module = pytest.importorskip(f"crmcore.kernels.{name}.tallying")
+    rows = Rows(np.zeros(3, np.int64), np.zeros(3, np.int64), np.arange(3, dtype=np.uint8))
+    choice = Choice(cast(Mask, np.array([256, 0, 2])), 0, 9)
+    assert module.tally(rows, [choice], [Measure(0, "count")], 1)[0].tolist() == [2]

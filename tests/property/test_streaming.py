@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from streams import Shop, at_once, same, shops, streamed
+from streams import Shop, at_once, pa, same, shops, streamed
 
 from crmcore.errors import DataError
 from crmcore.streaming import job, partitions
@@ -67,6 +67,31 @@ def test_streams_give_the_result_of_all_rows_at_once(monkeypatch: pytest.MonkeyP
     wanted = {*PLANS, *REASONS, *NOTICES, "level 1", "level 2"}
     if PROFILE != "quick":
         assert wanted <= reached.keys(), wanted - reached.keys()
+
+
+def emptied(table: pa.Table, whole: pa.Table, kind: pa.DataType) -> pa.Table:
+    """The same rows; columns that hold nothing here, but elsewhere, have another type."""
+    for at, name in enumerate(table.column_names):
+        if table[name].null_count == len(table) and whole[name].null_count < len(whole):
+            table = table.set_column(at, name, pa.nulls(len(table), kind))
+    return table
+
+
+@pytest.mark.parametrize("kind", [pa.null(), pa.float64(), pa.string()], ids=str)
+def test_columns_that_hold_nothing_in_a_batch_fit_any_kind(kind: pa.DataType) -> None:
+    @settings(max_examples=EXAMPLES[PROFILE] // 3, suppress_health_check=SLOW, database=None)
+    @given(shops())
+    def check(shop: Shop) -> None:
+        shop = replace(shop, batches=[emptied(one, shop.table, kind) for one in shop.batches])
+        try:
+            one, orders = at_once(shop)
+        except DataError:
+            with pytest.raises(DataError):
+                streamed(shop)
+        else:
+            same(streamed(shop), one, orders)
+
+    check()
 
 
 USABLE, CUSTOMER_KEYS = job.usable, job._Run._customer_keys

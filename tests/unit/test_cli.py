@@ -809,3 +809,18 @@ def test_orders_of_the_r_package(run: Run, shared: Path) -> None:
     assert status == 0
     assert "First 10 of 995 customers" in out
     assert "rows without order id" in out
+
+
+def test_ids_that_are_not_utf8_are_refused(run: Run, tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    ends = pa.array([0, 3, 4], pa.int32()).buffers()[1]
+    broken = pa.Array.from_buffers(pa.string(), 2, [None, ends, pa.py_buffer(b"Zo\xeba")])
+    rows = {"order_id": [1, 2], "placed_at": ["2025-03-01"] * 2, "amount": ["300.00"] * 2}
+    path = tmp_path / "orders.parquet"
+    parquet.write_table(pa.table({**rows, "customer_id": broken}), path, use_dictionary=False)
+    for command in (("score", path), ("explain", path, "--customer", "a")):
+        status, out, err = run(*command, *CLASSIC)
+        assert (status, out) == (4, "")
+        assert "not UTF-8" in err
+        assert "Traceback" not in err

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crmcore.columns import Column, Kind, floor_decimal
+from crmcore.columns import Column, Kind, floor_decimal, label_dtype
 
 TEXT = np.array(["x", None], object)
 
@@ -81,3 +81,8 @@ def test_what_is_known_is_known_for_every_row() -> None:
 )
 def test_a_mean_is_rounded_down(value: Fraction, digits: int, expected: str) -> None:
     assert str(floor_decimal(value, digits)) == expected
+
+
+def test_types_of_label_codes() -> None:
+    found = [label_dtype(labels) for labels in (1, 2**8, 2**8 + 1, 2**15, 2**15 + 1)]
+    assert found == [np.int16, np.int16, np.int16, np.int16, np.int64]

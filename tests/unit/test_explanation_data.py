@@ -475,3 +475,35 @@ def test_what_an_expression_gives_is_exact(
     node = decisions["segment"]["nodes"][0]
     assert (node["value"], node["unit"]) == (value, unit)
     assert f"{node['item']}: {told})" in found.text()
+
+
+@pytest.mark.parametrize("condition", ["rp + rp > 20", "rp * fp >= 20"])
+def test_points_that_are_never_0_are_explained_where_there_are_none(condition: str) -> None:
+    policy = crm.load_policy(
+        {
+            "format": 1,
+            "name": "points",
+            "zone": "UTC",
+            "currency": {"code": "CNY", "exponent": 2},
+            "sale_statuses": ["delivered"],
+            "facts": {
+                "sale_count": {"of": "sale", "take": "count"},
+                "last_sale_on": {"of": "sale", "take": "last"},
+            },
+            "scores": {
+                "rp": {"fact": "last_sale_on", "within": [["1 month", 50], ["3 months", 10]]},
+                "fp": {"fact": "sale_count", "from": [[1, 1], [2, 2]]},
+            },
+            "segment": {"first": [[condition, "a"]], "otherwise": "b"},
+        }
+    )
+    orders = crm.OrderTable.from_rows(
+        [(1, "C1", "2025-03-20", "1.00", "cancelled"), (2, "C2", "2025-03-20", "1.00", "paid")],
+        SOURCE,
+        columns=(*COLUMNS, "status"),
+    )
+    result = crm.evaluate(policy, orders, as_of=date(2025, 4, 1))
+    assert result.columns["rp"].to_list() == [None, None]
+    for customer in ("C1", "C2"):
+        explained = result.explain(customer)
+        assert [one.value for one in explained.decisions if one.name == "segment"] == ["b"]

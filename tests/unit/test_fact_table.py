@@ -17,6 +17,7 @@ from crmcore.columns import Column
 from crmcore.conditions import FieldType
 from crmcore.facts import USUAL_FACTS
 from crmcore.facts.table import FactTable
+from crmcore.records.ids import Ids
 
 CLASSIC = crm.presets.load("classic")
 AS_OF = date(2025, 4, 1)
@@ -370,3 +371,37 @@ def test_a_range_with_one_end_is_open_at_the_other() -> None:
     shop = crm.load_policy(VISITS.replace(", max = 9", ""))
     facts = {**GIVEN, "visits": [2**40]}
     assert crm.evaluate_facts(shop, facts, as_of=AS_OF).columns["segment"][0] == "often"
+
+
+def test_ids_may_be_any_array_or_list() -> None:
+    columns = {"fact": Column("int", np.array([7, 8]))}
+    for ids in (np.array([1, 2]), [1, 2], range(1, 3), crm.FactTable(np.array([1, 2]), {}).ids):
+        facts = FactTable(ids, columns)  # type: ignore[arg-type]  # that is the question
+        assert facts.ids.tolist() == [1, 2]
+        assert facts.to_arrays()["customer_id"].tolist() == [1, 2]
+    for wrong in ([2, 1], [1, 1], ["a", 1], [1, None]):
+        with pytest.raises(crm.DataError):
+            FactTable(wrong, columns)  # type: ignore[arg-type]  # that is the question
+    with pytest.raises(crm.DataError, match="not UTF-8"):
+        FactTable(["\ud800"], columns)  # type: ignore[arg-type]  # that is the question
+
+
+def test_mixed_ids_come_back_from_a_frame_as_text() -> None:
+    pytest.importorskip("pyarrow")
+    columns = {"fact": Column("int", np.array([7, 8]))}
+    frame = FactTable(Ids.of([1, "A"]), columns).to_frame()
+    assert FactTable.from_frame(frame, {"fact": FieldType("int")}).ids.tolist() == ["1", "A"]
+
+
+def test_figures_that_columns_share_are_read_only() -> None:
+    orders, customers = shop()
+    net = {"of": "sale", "take": "sum", "in": "period"}
+    rules = crm.load_policy({"extends": "classic", "name": "x", "facts": {"net": net}})
+    result = crm.evaluate(rules, orders, customers, as_of=AS_OF)
+    mean, count = result.columns["mean_sale"], result.columns["sale_count"]
+    assert mean.divisor is not None
+    assert np.shares_memory(mean.divisor, count.values)
+    for shared in (mean.values, mean.divisor, mean.known, count.values):
+        assert shared is not None
+        with pytest.raises(ValueError, match="read-only"):
+            shared[:] = 7

@@ -778,3 +778,47 @@ def test_ids_in_arrow_never_become_python_objects(
     result = crm.evaluate(crm.presets.load("classic"), orders, customers, as_of=date(2025, 4, 1))
     found = result.to_frame()["customer_id"].to_pylist()  # type: ignore[index]
     assert found == sorted(map(str, named))
+
+
+# Bytes that are not text
+
+
+def latin1(*texts: str) -> Any:
+    """An Arrow array that nobody has looked through."""
+    ends = np.cumsum([0, *map(len, texts)]).astype(np.int32)
+    data = "".join(texts).encode("latin-1")
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
+
+
+@pytest.mark.parametrize("name", ["customer_id", "placed_at", "amount", "status"])
+def test_text_that_is_not_utf8_is_refused(name: str) -> None:
+    rows = {
+        "order_id": [1, 2, 3],
+        "customer_id": ["C1", "C2", "C3"],
+        "placed_at": ["2025-03-01"] * 3,
+        "amount": ["300.00"] * 3,
+        "status": ["paid"] * 3,
+    }
+    source = crm.Source(zone="UTC", currency={"code": "CNY", "exponent": 2})
+    assert len(crm.OrderTable.from_frame(pa.table(rows), source)) == 3
+    broken = pa.table({**rows, name: latin1("C1", "Zoë", "Zoë")})
+    with pytest.raises(DataError, match=rf"not UTF-8 \(column '{name}'\); rows: 2"):
+        crm.OrderTable.from_frame(broken, source)
+
+
+def test_customers_whose_text_is_not_utf8_are_refused() -> None:
+    for name in ("customer_id", "city"):
+        rows = {"customer_id": [1, 2], "city": ["a", "b"], name: latin1("C1", "Zoë")}
+        with pytest.raises(DataError, match=rf"not UTF-8 \(column '{name}'\)"):
+            crm.CustomerTable.from_frame(pa.table(rows)).column("city", "text")
+
+
+def test_an_empty_kind_of_frame_is_refused() -> None:
+    source = crm.Source(zone="UTC", currency={"code": "CNY", "exponent": 2})
+    rows = {"order_id": [1], "customer_id": [1], "placed_at": ["2025-03-01"], "amount": ["1.00"]}
+    orders = crm.OrderTable.from_arrays(rows, source)
+    result = crm.evaluate(crm.presets.load("classic"), orders, as_of=date(2025, 4, 1))
+    for refused in (result.to_frame, result.facts.to_frame):
+        with pytest.raises(DataError, match="unknown kind of frame ''"):
+            refused("")

@@ -218,3 +218,129 @@ def test_rows_of_every_form(ids: list[Any], data: st.DataObject) -> None:
                 missing = np.zeros(len(rows), np.bool_) if one.missing is None else one.missing
                 found = [None if gone else one.item(at) for at, gone in enumerate(missing)]
                 assert found == [ids[row] for row in rows]
+
+
+# Ids beside arrays
+
+
+MIXED = Ids.of([3, 1, "b", "a", UUID(int=5)])
+
+
+def test_ids_are_compared_one_by_one() -> None:
+    assert (MIXED == "a").tolist() == [False, False, True, False, False]
+    assert (MIXED != 3).tolist() == [True, False, True, True, True]
+    assert (Ids.of([1, 2, 3]) == np.array([1, 0, 3])).tolist() == [True, False, True]
+    assert (Ids.of(MIXED.tolist()) == MIXED).all()
+    assert (UUID(int=5) == MIXED).sum() == 1
+    assert not (Ids.of([1, 2]) == "1").any()
+    assert (Ids.of([1, 2]) == None).tolist() == [False, False]  # noqa: E711
+    assert (Ids() == "x").shape == (0,)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(MIXED)
+
+
+@given(st.lists(IDS), st.data())
+def test_slices_masks_and_positions(given_ids: list[Any], data: st.DataObject) -> None:
+    ids, expected = Ids.of(given_ids), in_order(given_ids)
+    places = data.draw(st.slices(len(expected)))
+    assert np.asarray(ids[places]).tolist() == expected[places]
+    kept = data.draw(st.lists(st.booleans(), min_size=len(ids), max_size=len(ids)))
+    some = ids[np.array(kept, np.bool_)]
+    assert isinstance(some, Ids)
+    assert some.tolist() == [one for one, stays in zip(expected, kept, strict=True) if stays]
+    if expected:
+        rows = data.draw(st.lists(st.integers(-len(ids), len(ids) - 1)))
+        for index in (rows, np.array(rows, np.int32)):
+            found = ids[index]
+            assert isinstance(found, np.ndarray)
+            assert found.tolist() == [expected[row] for row in rows]
+
+
+def test_what_ids_are_taken_by() -> None:
+    assert isinstance(MIXED[1:3], Ids)
+    assert MIXED[np.int8(-1)] == UUID(int=5)
+    for wrong in ("a", 1.0, None, True, [1.0], ["a"], np.zeros((2, 2), np.int64)):
+        with pytest.raises(TypeError):
+            MIXED[wrong]  # type: ignore[call-overload]  # that is the question
+    for beyond in (5, [5], [True], [-6]):
+        with pytest.raises(IndexError):
+            MIXED[beyond]
+
+
+def test_ids_taken_ascend() -> None:
+    for rows in ([1, 0], [1, 1]):
+        with pytest.raises(ValueError, match="ascend"):
+            MIXED.take(np.array(rows))
+    for rows in ([-1, 0], [0, 5]):
+        with pytest.raises(IndexError):
+            MIXED.take(np.array(rows))
+    with pytest.raises(IndexError):
+        MIXED.take(np.array([True]))
+
+
+def test_the_shared_array_is_read_only() -> None:
+    ids = Ids.of([1, 2])
+    with pytest.raises(ValueError, match="read-only"):
+        np.asarray(ids)[0] = 7
+    np.array(ids)[0] = 7
+    assert ids.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("wrong", [None, 1.5, 2.0, True, np.True_, b"a", (1,)])
+def test_what_is_no_id_is_refused(wrong: Any) -> None:
+    with pytest.raises(DataError, match="whole numbers, text or UUIDs"):
+        Ids.of([1, wrong])
+
+
+def test_numbers_of_numpy_are_ids() -> None:
+    ids = Ids.of([np.int64(5), np.uint8(3), 4, np.str_("a")])
+    assert ids.tolist() == [3, 4, 5, "a"]
+    assert [type(one) for one in ids] == [int, int, int, str]
+
+
+# Text that is not UTF-8
+
+
+def texts_of(parts: list[bytes]) -> Texts:
+    ends = np.cumsum([0, *map(len, parts)])
+    return Texts(np.frombuffer(b"".join(parts), np.uint8), ends)
+
+
+BROKEN = [b"Zo\xeb", b"\xc3", b"\xa9", b"\xed\xa0\x80", b"a\xff"]
+
+
+@given(st.lists(st.sampled_from([*BROKEN, b"", b"a", "ä".encode(), "\U0001f600".encode()])))
+def test_texts_that_are_not_utf8(parts: list[bytes]) -> None:
+    found = texts_of(parts).broken()
+    expected = [part in BROKEN for part in parts]
+    assert ([False] * len(parts) if found is None else found.tolist()) == expected
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        raw_column("id", ["a", "\ud800", "\ud800"]),
+        raw_column("id", np.array([1, "\ud800", "\ud800"], object)),
+        raw_column("id", np.array(["a", "\ud800", "\ud800"])),
+        Raw.of_texts(texts_of([b"a", b"Zo\xeb", b"Zo\xeb"])),
+        Raw.of_texts(texts_of([b"a", b"\xc3", b"\xa9"])),  # only together a character
+        raw_column("id", Coded(np.array([0, 1, 1]), texts_of([b"a", b"Zo\xeb"]))),
+    ],
+)
+def test_ids_that_are_not_utf8_are_refused(raw: Raw) -> None:
+    with pytest.raises(DataError, match=r"not UTF-8 \(column 'id'\); rows: 2"):
+        code_ids(raw, "id")
+
+
+def test_ids_of_objects_that_are_not_utf8_are_refused() -> None:
+    with pytest.raises(DataError, match="not UTF-8"):
+        Ids.of([1, "\udc80"])
+
+
+def test_other_columns_that_are_not_utf8_are_refused() -> None:
+    for raw in (
+        Raw.of_texts(texts_of([b"a", b"Zo\xeb", b"Zo\xeb"])),
+        raw_column("status", Coded(np.array([0, 1, 1]), texts_of([b"a", b"Zo\xeb"]))),
+    ):
+        with pytest.raises(DataError, match=r"not UTF-8 \(column 'status'\); rows: 2"):
+            raw.coded("status")

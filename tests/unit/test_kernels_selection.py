@@ -7,8 +7,12 @@ import asyncio
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from threading import Thread, get_ident
+from typing import Any
 
+import numpy as np
 import pytest
 
 import crmcore as crm
@@ -55,8 +59,10 @@ def test_the_reason_is_what_the_installation_noted(
     monkeypatch.setitem(sys.modules, "crmcore.kernels.compiled.grouping", None)
     reasons = {"grouping": selection._missing("grouping") or ""}
     assert "crmcore.kernels.compiled.grouping" in selection._told(reasons)
-    note.write_text("one: no compiler\ntwo: no compiler\nthree: Cython: is missing\n", "utf-8")
-    told = "one, two not built: no compiler; three not built: Cython: is missing"
+    note.write_text(
+        "one: no compiler\ntwo: no compiler\nthree: Cython: is missing\nfour\n", "utf-8"
+    )
+    told = "one, two not built: no compiler; three not built: Cython: is missing; four not built: "
     assert selection._told(reasons) == told
 
 
@@ -94,6 +100,26 @@ def test_an_error_of_any_task_is_raised() -> None:
         room.run([lambda: 1, lambda: 1 // 0])
 
 
+def test_tasks_that_get_no_thread_are_done_in_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, tried, done = Thread.start, [], []
+
+    def refuse_all_but_the_second(thread: Thread) -> None:
+        tried.append(thread)
+        if len(tried) != 2:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    def task(number: int) -> tuple[int, bool]:
+        done.append(number)
+        return number, get_ident() == here
+
+    here = get_ident()
+    monkeypatch.setattr(Thread, "start", refuse_all_but_the_second)
+    found = room.run([partial(task, number) for number in range(4)])
+    assert found == [(0, True), (1, True), (2, False), (3, True)]
+    assert sorted(done) == [0, 1, 2, 3]
+
+
 def test_asynchronous_tasks_do_not_limit_each_other() -> None:
     async def limited(most: int) -> int:
         with crm.threads(most):
@@ -125,3 +151,11 @@ def test_compiled_kernels_have_the_signatures_of_the_plain_ones(plain: Path) -> 
 
 def test_every_plain_module_is_a_theme() -> None:
     assert [path.stem for path in PLAIN] == list(selection.THEMES)
+
+
+@pytest.mark.parametrize("wrong", [1.5, 2.0, "2", None])
+def test_threads_are_a_whole_number(wrong: Any) -> None:
+    with pytest.raises(TypeError), crm.threads(wrong):
+        raise AssertionError
+    with crm.threads(np.int64(2)):  # type: ignore[arg-type]  # any whole number
+        assert room.allowed() == 2

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
@@ -20,7 +26,7 @@ from crmcore.errors import DataError
 from crmcore.files import read_file
 from crmcore.records.arrow import raw_columns
 from crmcore.records.ids import Ids
-from crmcore.streaming import job, partitions
+from crmcore.streaming import batches, job, partitions
 from crmcore.streaming.hashing import hash_column, hash_ids
 from crmcore.streaming.partitions import KEY, Partitions, pieces
 
@@ -116,8 +122,23 @@ def coded(table: pa.Table) -> pa.Array:
 def test_a_column_may_hold_nothing_in_a_batch() -> None:
     table = shop()
     nobody = table.set_column(1, "customer_id", pa.nulls(200)).slice(150)
+    numbers = table.set_column(1, "customer_id", pa.nulls(200, pa.float64())).slice(150)
     strings = table.set_column(1, "customer_id", pa.nulls(200, pa.string())).slice(150)
-    check([table.slice(0, 150), nobody], pa.concat_tables([table.slice(0, 150), strings]))
+    for kind in (nobody, numbers):
+        for first, second in ((table.slice(0, 150), kind), (kind, table.slice(0, 150))):
+            whole = [strings if one is kind else one for one in (first, second)]
+            check([first, second, kind.slice(0, 0)], pa.concat_tables(whole))
+            check(iter([first, second]), pa.concat_tables(whole), HOLISTIC, memory=3_000)
+
+
+def test_a_column_that_holds_nothing_for_long_is_what_the_first_batch_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batches, "_AHEAD", 0)
+    table = shop()
+    nobody = table.set_column(1, "customer_id", pa.nulls(200))
+    found = refusal([nobody.slice(0, 100), table.slice(100)])
+    assert str(found) == "string in batch 2, but null in batch 1 (column 'customer_id')"
 
 
 @pytest.mark.parametrize("policy", [POLICY, HOLISTIC], ids=["merged", "whole"])
@@ -171,6 +192,37 @@ def test_text_is_whole_numbers_over_the_whole_column(
     assert {type(one) for one in stream.ids.tolist()} == {kind}
 
 
+def test_files_of_polars(tmp_path: Path) -> None:
+    polars = pytest.importorskip("polars")
+    table = shop()
+    for name in ("x.feather", "x.arrow", "x.parquet"):
+        for rows in (table, pa.concat_tables([table, table.slice(3, 2)])):
+            frame = polars.from_arrow(rows)
+            write = frame.write_parquet if name.endswith("parquet") else frame.write_ipc
+            write(tmp_path / name)
+            for policy in (POLICY, HOLISTIC):
+                check(tmp_path / name, rows, policy, memory=4_000)
+
+
+def test_text_of_parquet_files_has_no_dictionary_of_a_whole_group(tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    path = tmp_path / "x.parquet"
+    parquet.write_table(shop(), path, row_group_size=200)
+    for batch in files.RowFile.of(path).batches():
+        assert batch.schema.field("customer_id").type == pa.string()
+
+
+def test_what_progress_raises_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    def broken(*now: object) -> None:
+        raise BrokenPipeError
+
+    for name in ("x.csv", "x.parquet", "x.arrow"):
+        write(shop(), tmp_path / name)
+        with pytest.raises(BrokenPipeError):
+            crm.evaluate_batches(POLICY, tmp_path / name, SOURCE, as_of=AS_OF, progress=broken)
+
+
 # How often the rows are read
 
 
@@ -190,6 +242,55 @@ def test_rows_are_read_again_only_when_an_order_repeats() -> None:
     readings.clear()
     assert check(batches, repeated, memory=3_000) == "if_repeated"
     assert len(readings) == 1
+
+
+class Once:
+    """An iterable that goes on where it was."""
+
+    def __init__(self, given: list[pa.Table]) -> None:
+        self.given = iter(given)
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        return self.given
+
+
+@pytest.mark.parametrize("memory", [800, 1 << 29])
+def test_batches_that_come_once_are_not_taken_for_ones_that_come_again(memory: int) -> None:
+    table = shop()
+    parts = [table.slice(0, 20), table.slice(3, 1), table.slice(20, 100), table.slice(120)]
+    whole = pa.concat_tables(parts)
+    assert check(Once(parts), whole, memory=memory) == "yes"
+    assert check(lambda: parts, whole, memory=memory) == "yes"
+    given = iter(parts)
+    assert "give a callable that opens them anew" in str(refusal(lambda: given, memory=memory))
+
+
+def test_a_second_reading_with_fewer_rows_is_refused() -> None:
+    table = shop()
+    given = iter([table, table.slice(3, 1), table.slice(0, 0)])
+    found = refusal(lambda: (one for one in given), memory=1 << 20)
+    assert "when they were first read, and then" in str(found)
+
+
+def test_generators_are_closed_when_a_batch_is_refused() -> None:
+    closed = []
+
+    def given() -> Iterator[pa.Table]:
+        try:
+            yield shop()
+            yield shop().drop_columns("amount")
+        finally:
+            closed.append(True)
+
+    kept = given()
+    refusal(kept)
+    assert closed == [True]
+
+
+def test_the_memory_must_be_positive() -> None:
+    for memory in (0, -1):
+        with pytest.raises(ValueError, match="positive"):
+            crm.evaluate_batches(POLICY, [shop()], SOURCE, as_of=AS_OF, memory=memory)
 
 
 def test_colliding_hashes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,12 +340,11 @@ def test_columns_that_change_are_refused_by_batch() -> None:
     found = refusal([table, table, numbers])
     assert str(found) == "int64 in batch 3, but string in batch 1 (column 'amount')"
     found = refusal([table, table.drop_columns("amount")])
-    assert str(found) == "batch 2 does not have it once, as batch 1 (column 'amount')"
+    assert str(found) == "batch 2 has no such column, as batch 1 (column 'amount')"
     found = refusal([table, table.append_column("more", table["note"])])
     assert str(found) == "batch 2 has it, and batch 1 has not (column 'more')"
-    scales = [pa.array(np.arange(20)).cast(pa.decimal128(30, scale)) for scale in (2, 3)]
-    assert "scale" not in str(refusal([table.set_column(3, "amount", one) for one in scales]))
-    assert refusal([table.set_column(3, "amount", one) for one in scales]).column == "amount"
+    twice = table.append_column("amount", table["amount"])
+    assert str(refusal([table, twice])) == "batch 2 has two columns of this name (column 'amount')"
 
 
 def test_columns_that_nothing_reads_may_change() -> None:
@@ -258,7 +358,60 @@ def test_columns_may_change_places() -> None:
     check([table.slice(0, 9), table.select(table.column_names[::-1]).slice(9)], table)
 
 
+def dollars(scale: int, start: int) -> pa.Table:
+    amounts = pa.array(np.arange(start, start + 9)).cast(pa.decimal128(30, scale))
+    return shop(9).set_column(3, "amount", amounts).set_column(0, "order_id", amounts.cast("int64"))
+
+
+@pytest.mark.parametrize("scales", [(1, 2), (2, 1), (0, 2, 1)])
+def test_decimals_may_have_different_scales(scales: tuple[int, ...]) -> None:
+    parts = [dollars(scale, 10 * at) for at, scale in enumerate(scales)]
+    wide = pa.decimal128(38, 2)
+    whole = [one.set_column(3, "amount", one["amount"].cast(wide)) for one in parts]
+    check(parts, pa.concat_tables(whole))
+    check(iter(parts), pa.concat_tables(whole), HOLISTIC, memory=1_000)
+
+
+def test_versions_of_different_scales_are_refused() -> None:
+    parts = [one.append_column("version", one["amount"]) for one in (dollars(1, 0), dollars(2, 0))]
+    assert str(refusal(parts)).endswith("or text (column 'version')")
+
+
+@pytest.mark.parametrize("zone", [None, "Asia/Shanghai"])
+@pytest.mark.parametrize("units", [("us", "ns"), ("ns", "s"), ("ms", "ns", "us")])
+def test_times_may_have_different_units(units: tuple[str, ...], zone: str | None) -> None:
+    # Finer than a microsecond they are rounded down, also before 1970.
+    ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+    parts, whole = [], []
+    for at, unit in enumerate(units):
+        values = np.array([-1, 10**9 * ticks[unit] + 1, -7 * ticks[unit] - 1])
+        rows = shop(3).set_column(0, "order_id", pa.array(np.arange(3) + 3 * at))
+        parts.append(rows.set_column(2, "placed_at", pa.array(values, pa.timestamp(unit, zone))))
+        micros = values // 1000 if unit == "ns" else values * (10**6 // ticks[unit])
+        whole.append(rows.set_column(2, "placed_at", pa.array(micros, pa.timestamp("us", zone))))
+    check(parts, pa.concat_tables(whole))
+
+
+def test_chunks_of_pandas_objects() -> None:
+    pandas = pytest.importorskip("pandas")
+    parts = []
+    for at, amounts in enumerate((["1", "2.5"], ["3.25", "4"])):
+        frame = shop(2).to_pandas()
+        frame["order_id"] = [2 * at, 2 * at + 1]
+        frame["amount"] = [Decimal(one) for one in amounts]
+        frame["customer_id"] = [None, None] if at == 0 else ["C1", None]
+        parts.append(frame)
+    whole = pandas.concat(parts, ignore_index=True)
+    stream = crm.evaluate_batches(POLICY, parts, SOURCE, as_of=AS_OF)
+    orders = crm.OrderTable.from_frame(whole, SOURCE)
+    same(stream, crm.evaluate(POLICY, orders, as_of=AS_OF), orders)
+    assert isinstance(stream.to_frame(), pandas.DataFrame)
+
+
 def test_what_is_no_stream_is_refused() -> None:
+    assert "must return an iterable of frames" in str(refusal(lambda: None))
+    assert str(refusal(lambda: shop(5))).endswith("and it returned: Table")
+    assert "it returned: str" in str(refusal(lambda: "x.csv"))
     assert str(refusal([])) == "there is not one batch, so that nothing tells the columns"
     assert str(refusal(7)) == "no batches, and no file: int"
     assert str(refusal([shop(5), 7])).startswith("batch 2: not a frame")
@@ -355,6 +508,75 @@ def test_mistakes_of_the_host_are_passed_on(tmp_path: Path) -> None:
     with pytest.raises(LookupError, match="connection lost"):
         crm.evaluate_batches(POLICY, broken(), SOURCE, as_of=AS_OF, folder=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("policy", [POLICY, HOLISTIC], ids=["merged", "whole"])
+def test_a_disk_that_takes_no_rows(
+    policy: crm.Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, f"writing to {tmp_path}")
+
+    assert str(refusal([shop()], folder=tmp_path / "none")).startswith(
+        "rows cannot be kept on disk"
+    )
+    monkeypatch.setattr(partitions._File, "write", full)
+    with pytest.raises(DataError) as refused:
+        crm.evaluate_batches(policy, [shop()], SOURCE, as_of=AS_OF, folder=tmp_path)
+    why = "No space left on device"
+    advice = "give folder=, or TMPDIR on the command line"
+    assert str(refused.value) == f"rows cannot be kept on disk ({why}): {advice}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_batches_raise_is_not_blamed_on_the_disk(tmp_path: Path) -> None:
+    def broken() -> Iterator[pa.Table]:
+        yield shop()
+        raise OSError(errno.ENOSPC, "theirs")
+
+    with pytest.raises(OSError, match="theirs"):
+        crm.evaluate_batches(POLICY, broken(), SOURCE, as_of=AS_OF, folder=tmp_path)
+
+
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="open files cannot be counted")
+def test_at_most_128_files_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    place = partitions._place
+    monkeypatch.setattr(
+        partitions,
+        "_place",
+        lambda keys, level: (counts.append(len(os.listdir("/dev/fd"))), place(keys, level))[1],
+    )
+    before, table = len(os.listdir("/dev/fd")), shop(3000, 2000)
+    for given in ([table], iter(table.to_batches(max_chunksize=500))):
+        crm.evaluate_batches(HOLISTIC, given, SOURCE, as_of=AS_OF, memory=16_000)
+    assert 64 < max(counts) - before <= 130  # also what is read, and the folder that is listed
+
+
+@pytest.mark.skipif(os.name == "nt", reason="processes are ended otherwise")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_command_that_is_ended_leaves_nothing_behind(name: str, tmp_path: Path) -> None:
+    write(shop(), tmp_path / "orders.csv")
+    call = ["score", str(tmp_path / "orders.csv"), "--policy", "classic", "--stream"]
+    number, kept = signal.Signals[name], tmp_path / "kept"
+    kept.mkdir()
+    code = (
+        "import os, sys, crmcore.streaming.job as job\n"
+        "from crmcore.cli import main\n"
+        f"job.hash_column = lambda raw: (print(*os.listdir({str(kept)!r})),"
+        f" os.kill(os.getpid(), {int(number)}))\n"
+        f"sys.exit(main({[*call, '--as-of', '2025-06-30']!r}))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TMPDIR": str(kept)},
+    )
+    assert ended.returncode == 128 + number, ended.stderr
+    assert ended.stdout.startswith("crmcore-")
+    assert list(kept.iterdir()) == []
 
 
 # Progress, plan, explanations

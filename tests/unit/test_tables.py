@@ -221,3 +221,21 @@ def test_a_table_of_another_shape_is_refused(given: object) -> None:
 def test_a_table_survives_json() -> None:
     written = table(*FIRST, otherwise="@grade", unknown="default")
     assert FirstMatch.model_validate_json(written.model_dump_json()) == written
+
+
+@pytest.mark.parametrize(
+    ("labels", "dtype"),
+    [(2, np.int16), (2**8 + 1, np.int16), (2**15, np.int16), (2**15 + 1, np.int64)],
+)
+def test_codes_of_labels_are_signed(labels: int, dtype: type) -> None:
+    others = tuple(f"x{number}" for number in range(2, labels + 1))
+    fields = {**FIELDS, "grade": FieldType("label", categories=("gold", *others))}
+    rule = table(("sale_count >= 5", "gold"), otherwise="@grade")
+    bound, _ = rule.bind(fields, "class")
+    assert bound is not None
+    categories = fields["grade"].categories
+    grade = Column("label", np.array([len(categories) - 1] * 2), categories=categories)
+    column, _ = bound.apply({"sale_count": ints(7, 2), "grade": grade}, 2)
+    assert column.values.dtype == dtype
+    assert column.to_list() == ["gold", others[-1]]
+    assert np.where([True, False], column.values, -1).tolist() == [0, -1]

@@ -97,7 +97,7 @@ def with_neighbours(
     """Return candidates of a field and, where it is calculated with, all next to the one seen."""
     if type_.kind not in _STEPPED or not any(True for _ in _probes(bound, name, here)):
         return values
-    start = _start(here[name])
+    start = _start(here[name], type_)
     near = [(value, 1) for value in range(start - _NEAR, start + _NEAR + 1)]
     return _ordered([*values, *near], here[name], type_)
 
@@ -126,10 +126,13 @@ def _number(raw: Raw) -> Fraction:
     return Fraction(raw[0]) / raw[1]
 
 
-def _start(column: Column) -> int:
-    """Return the whole number from which a value moves: 0 where nothing is known."""
+def _start(column: Column, type_: FieldType) -> int:
+    """Return the whole number from which a value moves; where nothing is known, that nearest 0."""
     seen = _raw(column)
-    return 0 if seen is None else math.floor(_number(seen))
+    if seen is not None:
+        return math.floor(_number(seen))
+    low, high = type_.domain
+    return max(low, min(high, 0))
 
 
 def _distance(one: Raw, other: Raw) -> Fraction | float:
@@ -239,7 +242,7 @@ def _literals(leaf: BoundIn, here: Block) -> Iterator[BoundLiteral]:
 
 def _turns(probe: Leaf, name: str, type_: FieldType, here: Block) -> Iterator[Raw]:
     """Yield the nearest values, above and below, at which a comparison is known to be otherwise."""
-    start = _start(here[name])
+    start = _start(here[name], type_)
     before = evaluate(probe, here, 1)[0]
     low, high = type_.domain
     for sign, room in ((1, high - start), (-1, start - low)):

@@ -15,7 +15,7 @@ import numpy as np
 
 from crmcore.calendars import LAST_DAY, Zone
 from crmcore.calendars.spans import day_in_month, month_starts, months_of
-from crmcore.columns import Column, Ints, Mask
+from crmcore.columns import Column, Ints, Mask, label_dtype
 from crmcore.conditions.evaluators import exact
 from crmcore.conditions.evaluators.exact import Exact, exact_of
 from crmcore.conditions.evaluators.truth import Truth
@@ -87,7 +87,8 @@ def labels_as(column: Column, categories: tuple[str, ...], name: str) -> Column:
         return column
     if not set(column.categories) <= set(categories):
         raise DataError("the column has labels without a declared order", column=name)
-    places = np.array([*map(categories.index, column.categories), 0], np.int64)
+    given = [*map(categories.index, column.categories), 0]
+    places = np.array(given, label_dtype(len(categories)))
     # Codes where nothing is known may be anything; clipping keeps them inside the table.
     codes = places.take(cast(Ints, column.values), mode="clip")
     return Column("label", codes, column.known, categories=categories)

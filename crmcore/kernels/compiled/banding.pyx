@@ -8,7 +8,8 @@ import numpy as np
 from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 
-from crmcore.kernels.threads import run, workers
+from crmcore.kernels.plain import banding as plain
+from crmcore.kernels.threads import run, spans, workers
 
 __all__ = ["banded", "local_days", "weighed"]
 
@@ -48,22 +49,25 @@ cdef extern from "banding.h" nogil:
 
 # As the header numbers them.
 _KINDS = {np.dtype(np.int64): 0, np.dtype(np.int32): 1, np.dtype(np.float64): 2}
+# Bytes of an outcome that can be copied as one.
+_WIDTHS = (1, 2, 4, 8)
 
 
 def _in_parts(task, int64_t rows, *arguments):
     """Do a task for each thread's rows; return what each returns."""
-    count = workers(rows)
-    if count == 1:
-        return [task(*arguments, 0, rows)]
-    return run([
-        partial(task, *arguments, rows * at // count, rows * (at + 1) // count)
-        for at in range(count)
-    ])
+    return run([partial(task, *arguments, *span) for span in spans(rows, workers(rows))])
 
 
 def _numbers(values):
     values = np.ascontiguousarray(values)
-    return values if values.dtype in _KINDS else values.astype(np.int64)
+    if values.dtype in _KINDS:
+        return values
+    return values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
+
+
+def _whole(values):
+    values = _numbers(values)
+    return values if values.dtype.kind == "i" else values.astype(np.int64)
 
 
 def _ints(values):
@@ -72,7 +76,11 @@ def _ints(values):
 
 def _bytes(values):
     """Return any array as its bytes."""
-    return None if values is None else np.ascontiguousarray(values).view(np.uint8)
+    return np.ascontiguousarray(values).view(np.uint8)
+
+
+def _flags(values):
+    return None if values is None else np.ascontiguousarray(values, np.bool_).view(np.uint8)
 
 
 cdef const uint8_t *_start(const uint8_t[::1] values) noexcept:
@@ -84,6 +92,8 @@ cdef const int64_t *_first(const int64_t[::1] values) noexcept:
 
 
 def banded(values, edges, outcomes, there=None, known=None, divisors=None, scale=1):
+    if outcomes.dtype.itemsize not in _WIDTHS or outcomes.dtype.hasobject or scale < 1:
+        return plain.banded(values, edges, outcomes, there, known, divisors, scale)
     values = _numbers(values)
     edges = np.ascontiguousarray(edges, np.float64 if values.dtype == np.float64 else np.int64)
     if divisors is not None:
@@ -96,8 +106,8 @@ def banded(values, edges, outcomes, there=None, known=None, divisors=None, scale
     if len(values):
         _in_parts(
             _banded, len(values), _KINDS[values.dtype], _bytes(values), _bytes(edges),
-            len(edges), _bytes(outcomes), outcomes.dtype.itemsize, _bytes(there), _bytes(known),
-            divisors, scale, _bytes(found), _bytes(has),
+            len(edges), _bytes(outcomes), outcomes.dtype.itemsize, _flags(there), _flags(known),
+            divisors, scale, _bytes(found), _flags(has),
         )
     return found, has
 
@@ -123,7 +133,7 @@ def _banded(
 
 
 def weighed(columns, weights, dtype):
-    columns = [_numbers(column) for column in columns]
+    columns = [_whole(column) for column in columns]
     _check_lengths(len(columns[0]), *columns)
     if len(columns) != len(weights):
         raise ValueError("a weight for each column is needed")
@@ -157,6 +167,8 @@ def _weighed(
 
 def local_days(instants, cuts, offsets, floors, last):
     instants = _ints(instants)
+    if any(each is not None and len(each) != len(cuts) + 1 for each in (offsets, floors)):
+        raise ValueError("an offset is needed before the first cut and from each one on")
     days = np.empty(len(instants), np.int64)
     if len(days):
         _in_parts(

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from crmcore.columns import Codes, Ints
-from crmcore.kernels.compiled import hashing, tables
+from crmcore.kernels.compiled import dense, hashing, tables
 from crmcore.kernels.compiled.hashing import Order, Source
 from crmcore.kernels.compiled.tables import Codes32, Found, Words, each
 from crmcore.kernels.plain import coding as plain
@@ -21,13 +21,12 @@ from crmcore.texts import Texts
 __all__ = plain.__all__
 
 _MOST = 2**31 - 2
+# Fewer rows are coded sooner without a table.
+FEW = 256
 
 # The ways to read a column; see hashing.pyx.
-_INTS, _FIXED, _SHORT, _UUID, _HASHED, _FIXED_HASHED = range(6)
+_INTS, _FIXED, _SHORT, _UUID, _HASHED, _FIXED_HASHED, _UUID_ANYWHERE = range(7)
 _MERGED = {_INTS: 0, _FIXED: 1, _HASHED: 2}
-
-# Threads that have bits of their own for all numbers.
-_MOST_BITS = 8
 
 
 # Numbers
@@ -35,14 +34,13 @@ _MOST_BITS = 8
 
 def encode(values: Ints) -> tuple[Codes, Ints]:
     count = len(values)
-    if not 0 < count <= _MOST:
+    if not FEW < count <= _MOST:
         return plain.encode(values)
     values = np.ascontiguousarray(values, np.int64)
     sample = values[:: tables.step_of_sample(count)]
-    if _close(int(sample.min()), int(sample.max()), count):
-        low, high, _ = _ends(values)
-        if _close(low, high, count):
-            return _encode_close(values, low, high)
+    coded = dense.encode(values, sample)
+    if coded is not None:
+        return coded
     codes = np.empty(count, np.int32)
     expected = tables.estimate(sample, count)
     found = tables.fill(_ints(values), count, expected, words=1, codes=codes)
@@ -52,59 +50,22 @@ def encode(values: Ints) -> tuple[Codes, Ints]:
     return codes, keys.view(np.int64).ravel()
 
 
-def _close(low: int, high: int, count: int) -> bool:
-    return high - low < count + count // 4 + 1024
-
-
-def _ends(values: Ints) -> tuple[int, int, bool]:
-    """Return the smallest and the largest value, and whether each is above the one before."""
-    found = each(len(values), partial(hashing.ends_of, values))
-    return min(one[0] for one in found), max(one[1] for one in found), all(one[2] for one in found)
-
-
-def _encode_close(values: Ints, low: int, high: int) -> tuple[Codes, Ints]:
-    present = np.zeros(high - low + 1, np.uint8)
-    codes = np.empty(len(values), np.int32)
-    each(len(values), partial(hashing.mark, values, low, present, codes))
-    if present.all():
-        return codes, low + np.arange(len(present))
-    ranks = np.cumsum(present, dtype=np.int32)
-    ranks -= 1
-    each(len(values), partial(hashing.rerank, codes, ranks))
-    return codes, low + np.flatnonzero(present)
-
-
 def has_duplicates(values: Ints) -> bool:
     count = len(values)
-    if not 1 < count <= _MOST:
+    if not FEW < count <= _MOST:
         return plain.has_duplicates(values)
     values = np.ascontiguousarray(values, np.int64)
-    low, high, rising = _ends(values)
-    if rising:
+    if dense.rising(values):
         return False
-    if high - low < 16 * count:
-        return _twice(values, low, high - low + 1)
+    differ = dense.all_differ(values, values[:: tables.step_of_sample(count)])
+    if differ is not None:
+        return not differ
     found = tables.fill(_ints(values), count, count, words=1, codes=None, task=tables.INSERT_ONCE)
     return found is None and plain.has_duplicates(values)
 
 
-def _twice(values: Ints, low: int, span: int) -> bool:
-    """Tell whether a number occurs twice: among the rows of one thread, or of two."""
-    together = np.zeros((span + 63) // 64, np.uint64)
-
-    def repeated(first: int, last: int) -> Words | None:
-        bits = together if first == 0 else np.zeros_like(together)
-        return None if hashing.twice_among(values, low, bits, first, last) else bits
-
-    for bits in each(len(values), repeated, most=_MOST_BITS):
-        if bits is None or (bits is not together and (bits & together).any()):
-            return True
-        together |= bits
-    return False
-
-
 def find(wanted: Ints, ascending: Ints) -> Ints:
-    if not (0 < len(wanted) <= _MOST and 0 < len(ascending) <= _MOST):
+    if not (FEW < len(wanted) + len(ascending) <= _MOST and len(wanted) and len(ascending)):
         return plain.find(wanted, ascending)
     wanted = np.ascontiguousarray(wanted, np.int64)
     ascending = np.ascontiguousarray(ascending, np.int64)
@@ -116,7 +77,7 @@ def find(wanted: Ints, ascending: Ints) -> Ints:
 
 
 def merge(left: Ints, right: Ints) -> tuple[Ints, Ints, Ints]:
-    if len(left) == 0 or len(right) == 0:
+    if len(left) == 0 or len(right) == 0 or len(left) + len(right) < FEW:
         return plain.merge(left, right)
     left = np.ascontiguousarray(left, np.int64)
     right = np.ascontiguousarray(right, np.int64)
@@ -136,7 +97,7 @@ def _ints(values: Ints) -> Source:
 
 def encode_fixed(values: Fixed) -> tuple[Codes, Fixed]:
     count = len(values)
-    if not 0 < count <= _MOST:
+    if not FEW < count <= _MOST:
         return plain.encode_fixed(values)
     source = _fixed(values, _FIXED)
     codes = np.empty(count, np.int32)
@@ -147,7 +108,7 @@ def encode_fixed(values: Fixed) -> tuple[Codes, Fixed]:
 
 
 def has_duplicate_fixed(values: Fixed) -> bool:
-    if not 1 < len(values) <= _MOST:
+    if not FEW < len(values) <= _MOST:
         return plain.has_duplicate_fixed(values)
     if _all_differ(_fixed(values, _FIXED_HASHED), len(values)):
         return False
@@ -155,7 +116,7 @@ def has_duplicate_fixed(values: Fixed) -> bool:
 
 
 def find_fixed(wanted: Fixed, ascending: Fixed) -> Ints:
-    if not (0 < len(wanted) <= _MOST and 0 < len(ascending) <= _MOST):
+    if not (FEW < len(wanted) + len(ascending) <= _MOST and len(wanted) and len(ascending)):
         return plain.find_fixed(wanted, ascending)
     sources = _fixed(wanted, _FIXED), _fixed(ascending, _FIXED)
     found = _find(sources[0], len(wanted), sources[1], len(ascending), words=2)
@@ -163,7 +124,7 @@ def find_fixed(wanted: Fixed, ascending: Fixed) -> Ints:
 
 
 def merge_fixed(left: Fixed, right: Fixed) -> tuple[Fixed, Ints, Ints]:
-    if len(left) == 0 or len(right) == 0:
+    if len(left) == 0 or len(right) == 0 or len(left) + len(right) < FEW:
         return plain.merge_fixed(left, right)
     places, size = _merge(
         _fixed(left, _FIXED), len(left), _fixed(right, _FIXED), len(right), _FIXED
@@ -175,6 +136,8 @@ def merge_fixed(left: Fixed, right: Fixed) -> tuple[Fixed, Ints, Ints]:
 
 
 def _fixed(values: Fixed, way: int) -> Source:
+    if values.shape[1:] != (16,):
+        raise ValueError("each value should have 16 bytes")
     return Source(way, np.ascontiguousarray(values, np.uint8).ravel(), None, tables.seeds())
 
 
@@ -183,7 +146,7 @@ def _fixed(values: Fixed, way: int) -> Source:
 
 def encode_texts(texts: Texts) -> tuple[Codes, Texts]:
     count = len(texts)
-    if not 0 < count <= _MOST:
+    if not FEW < count <= _MOST:
         return plain.encode_texts(texts)
     codes = np.empty(count, np.int32)
     for way, write in ((_SHORT, _short_texts), (_UUID, _uuid_texts)):
@@ -195,7 +158,7 @@ def encode_texts(texts: Texts) -> tuple[Codes, Texts]:
 
 
 def has_duplicate_texts(texts: Texts) -> bool:
-    if not 1 < len(texts) <= _MOST:
+    if not FEW < len(texts) <= _MOST:
         return plain.has_duplicate_texts(texts)
     if _all_differ(_texts(texts, _HASHED), len(texts)):
         return False
@@ -203,7 +166,7 @@ def has_duplicate_texts(texts: Texts) -> bool:
 
 
 def find_texts(wanted: Texts, ascending: Texts) -> Ints:
-    if not (0 < len(wanted) <= _MOST and 0 < len(ascending) <= _MOST):
+    if not (FEW < len(wanted) + len(ascending) <= _MOST and len(wanted) and len(ascending)):
         return plain.find_texts(wanted, ascending)
     seed = tables.seeds()
     source, target = _texts(wanted, _HASHED, seed), _texts(ascending, _HASHED, seed)
@@ -216,7 +179,7 @@ def find_texts(wanted: Texts, ascending: Texts) -> Ints:
 
 
 def merge_texts(left: Texts, right: Texts) -> tuple[Texts, Ints, Ints]:
-    if len(left) == 0 or len(right) == 0:
+    if len(left) == 0 or len(right) == 0 or len(left) + len(right) < FEW:
         return plain.merge_texts(left, right)
     places, size = _merge(
         _texts(left, _HASHED), len(left), _texts(right, _HASHED), len(right), _HASHED
@@ -229,6 +192,8 @@ def merge_texts(left: Texts, right: Texts) -> tuple[Texts, Ints, Ints]:
 
 def _texts(texts: Texts, way: int, seed: Words | None = None) -> Source:
     data = np.ascontiguousarray(texts.data)
+    if not 0 <= texts.offsets[0] <= texts.offsets[-1] <= len(data):
+        raise ValueError("the offsets of texts lead out of their data")
     if len(data) == 0:
         data = np.zeros(1, np.uint8)
     offsets = texts.offsets if texts.offsets.flags.c_contiguous else texts.offsets.copy()
@@ -323,12 +288,13 @@ def _find(
 ) -> Codes32 | None:
     slots = np.empty(size, np.int32)
     found = tables.fill(ascending, size, size, words=words, codes=slots, task=tables.INSERT_ONCE)
-    if found is None:
+    rows = None if found is None else tables.look_up(wanted, count, found)
+    if found is None or rows is None:
         return None
     # One more at the end, for those that have no slot.
     places = np.full(len(found.slots) + 1, -1, np.int32)
     places[slots] = np.arange(size, dtype=np.int32)
-    return places[tables.look_up(wanted, count, found)]
+    return places[rows]
 
 
 def _merge(

@@ -14,6 +14,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 import numpy as np
 
 from crmcore.kernels import threads
+from crmcore.kernels.plain import grouping as plain
 
 cdef extern from "grouping.h" nogil:
     ctypedef enum Take:
@@ -49,6 +50,8 @@ _CODES = {np.dtype(np.int32).char, np.dtype(np.int64).char}
 # Buckets are few enough to be written to at once, and large enough to be worth it.
 _MOST_BUCKETS = 512
 _ROWS_OF_A_BUCKET = 4096
+# With more groups, sorting takes less memory.
+_GROUPS_OF_A_ROW = 16
 
 
 def count(codes, groups):
@@ -92,6 +95,8 @@ def distinct(codes, items, groups):
 def gaps(codes, days):
     codes, days = _rows(codes, days)
     groups = int(codes.max()) + 1 if len(codes) else 0
+    if groups > _GROUPS_OF_A_ROW * len(codes) + 1024:
+        return plain.gaps(codes, days)
     buckets = _Buckets(codes, days, groups, _INT64_MIN)
     group = np.empty_like(codes)
     end = 0
@@ -282,11 +287,10 @@ def _rows(codes, values):
     return codes, values
 
 
-def _runs(rows, least=0):
-    """Return the rows of each thread; no thread for fewer rows than four times `least`."""
-    number = threads.workers(rows) if rows >= 4 * least else 1
-    cuts = [rows * one // number for one in range(number + 1)]
-    return [slice(low, high) for low, high in zip(cuts, cuts[1:])]
+def _runs(rows, groups=0):
+    """Return the rows of each thread, twice as many as groups: then 4 bytes a row hold the tables."""
+    number = min(threads.workers(rows), max(1, rows // (2 * groups + 1)))
+    return [slice(*span) for span in threads.spans(rows, number)]
 
 
 def _shift(rows, groups):

@@ -1,10 +1,11 @@
 /* Tables of distinct keys of one or two words (64 bits), open to several threads at once.
 
    A key is looked for from the slot its hash names, around the cache line of that slot, then in
-   the lines after it. A slot holds a key and nothing else; the number of the slot is the code of the key until all
-   are known and ranked. An empty slot is 0: keys are stored under a random mask, and a key that
-   meets the mask makes the table give up, as does a table whose keys crowd together. Then the
-   caller sorts. The hash is keyed by the seed: whoever chooses the ids does not know it.
+   the lines after it. A slot holds a key and nothing else; the number of the slot is the code of
+   the key until all are known and ranked. An empty slot is 0: keys are stored under a random
+   mask, and a key that meets the mask makes the table give up, as does a table whose keys crowd
+   together. Then the caller sorts. The hash is keyed by the seed: whoever chooses the ids does
+   not know it.
 
    A key of two words is written word by word: whoever finds the first one waits for the second. */
 
@@ -45,13 +46,10 @@ static inline uint64_t fold(uint64_t left, uint64_t right) {
     return low ^ high;
 }
 
-static inline uint64_t mix(uint64_t word, const uint64_t *seed) {
-    return fold(fold(word ^ seed[1], seed[2]) ^ seed[3], UINT64_C(0x9E3779B97F4A7C15));
-}
-
-static inline uint32_t slot_of(const Table *table, const uint64_t *word) {
-    uint64_t hash = mix(word[0], table->seed);
-    if (table->wide) hash = mix(word[1] ^ hash, table->seed);
+static inline uint32_t slot_of(const Table *table, const uint64_t *word, int wide) {
+    const uint64_t *seed = table->seed;
+    uint64_t hash = fold(word[0] ^ seed[1], wide ? word[1] ^ seed[2] : seed[2]);
+    hash = fold(hash ^ seed[3], UINT64_C(0x9E3779B97F4A7C15));
     return (uint32_t)(((hash >> 32) * table->capacity) >> 32);
 }
 
@@ -61,7 +59,7 @@ static inline int aim(const Table *table, uint64_t *words, uint32_t *slots, int 
     uint64_t zero = 0;
     if (table->wide) {
         for (int i = 0; i < count; i++) {
-            slots[i] = slot_of(table, words + 2 * i);
+            slots[i] = slot_of(table, words + 2 * i, 1);
             PREFETCH_WRITE(table->slots + 2 * (uint64_t)slots[i]);
             words[2 * i] ^= table->seed[0];
             words[2 * i + 1] ^= table->seed[0];
@@ -69,7 +67,7 @@ static inline int aim(const Table *table, uint64_t *words, uint32_t *slots, int 
         }
     } else {
         for (int i = 0; i < count; i++) {
-            slots[i] = slot_of(table, words + i);
+            slots[i] = slot_of(table, words + i, 0);
             PREFETCH_WRITE(table->slots + slots[i]);
             words[i] ^= table->seed[0];
             zero |= words[i] == 0;
@@ -85,15 +83,19 @@ static inline uint64_t second_word(const uint64_t *place, int shared) {
     return word;
 }
 
+static inline int has_key(const uint64_t *place, const uint64_t *key, int wide, int shared) {
+    int same = (shared ? ATOMIC_READ(place) : *place) == key[0];
+    return wide ? same & ((shared ? ATOMIC_READ(place + 1) : place[1]) == key[1]) : same;
+}
+
 /* Return the slot of a key, -1 where it is absent and not to be inserted. */
 static inline int64_t settle_one(
     const Table *table, const uint64_t *word, uint64_t slot, int64_t *fresh, int64_t *steps,
     int wide, int shared, int task
 ) {
     const uint64_t words = wide ? 2 : 1, line = WORDS_OF_A_LINE / words;
-    uint64_t first = slot / line * line, at = slot % line, left = line;
-    for (;; *steps += 1) {
-        uint64_t *place = table->slots + (first + at) * words;
+    for (uint64_t turn = 0;; *steps += 1) {
+        uint64_t at = slot ^ turn, *place = table->slots + at * words;
         uint64_t found = shared ? ATOMIC_READ(place) : *place;
         if (found == 0) {
             if (task == LOOK_UP) return -1;
@@ -105,21 +107,20 @@ static inline int64_t settle_one(
             if (found == 0) {
                 if (wide) ATOMIC_WRITE(place + 1, word[1]);
                 *fresh += 1;
-                return (int64_t)(first + at);
+                return (int64_t)at;
             }
         }
         if (found == word[0] && (!wide || second_word(place, shared) == word[1])) {
-            return (int64_t)(first + at);
+            return (int64_t)at;
         }
-        at = (at + 1) % line;
-        if (--left > 0) continue;
-        left = line;
-        first = first + line == table->capacity ? 0 : first + line;
+        if (++turn < line) continue;
+        turn = 0;
+        slot = slot + line < table->capacity ? slot + line : slot % line;
     }
 }
 
 /* Give each row of a block the slot of its key. Return the number of keys that were new.
-   Most keys stand in the first slot, which is tried without a branch; the others come after. */
+   Most keys stand in the first two slots, which are tried without a branch. */
 static inline int64_t settle(
     const Table *table, const uint64_t *keys, const uint32_t *slots, int64_t row, int count,
     int32_t *codes, int64_t *steps, int wide, int shared, int task
@@ -129,12 +130,12 @@ static inline int64_t settle(
     int late[BLOCK], lates = 0;
     int64_t fresh = 0;
     for (int i = 0; i < count; i++) {
-        const uint64_t *place = table->slots + slots[i] * words, *key = keys + (uint64_t)i * words;
-        int other = (shared ? ATOMIC_READ(place) : *place) != key[0];
-        if (wide) other |= (shared ? ATOMIC_READ(place + 1) : place[1]) != key[1];
-        out[i] = (int32_t)slots[i];
+        const uint64_t *key = keys + (uint64_t)i * words, slot = slots[i];
+        int first = has_key(table->slots + slot * words, key, wide, shared);
+        int second = has_key(table->slots + (slot ^ 1) * words, key, wide, shared);
+        out[i] = (int32_t)(slot ^ (uint64_t)second);
         late[lates] = i;
-        lates += other;
+        lates += !(first | second);
     }
     for (int j = 0; j < lates; j++) {
         int i = late[j];

@@ -32,8 +32,9 @@ cdef extern from "reading.h" nogil:
     int read_fixed(const void *, int64_t, int, uint64_t *)
     int read_fixed_hashed(const void *, int64_t, int, uint64_t *)
     int read_short(const void *, int64_t, int, uint64_t *)
-    int read_uuid(const void *, int64_t, int, uint64_t *)
+    int read_uuid_anywhere(const void *, int64_t, int, uint64_t *)
     int read_hashed(const void *, int64_t, int, uint64_t *)
+    Reader uuid_reader()
 
 cdef extern from "sorting.h" nogil:
     ctypedef struct Entry:
@@ -66,9 +67,18 @@ cdef extern from "texts.h" nogil:
     void c_write_uuids "write_uuids"(const uint64_t *, int64_t, int64_t, uint8_t *)
 
 cdef extern from "dense.h" nogil:
-    int c_ends_of "ends_of"(const int64_t *, int64_t, int64_t, int64_t *)
-    void c_mark "mark"(const int64_t *, int64_t, int64_t, int64_t, uint8_t *, int32_t *)
-    int c_twice "twice_among"(const int64_t *, int64_t, int64_t, int64_t, uint64_t *)
+    ctypedef struct Group:
+        uint64_t bits
+        uint64_t before
+    int c_rising "rising"(const int64_t *, int64_t, int64_t)
+    void c_ends_of "ends_of"(const int64_t *, int64_t, int64_t, int64_t *)
+    int c_mark "mark"(const int64_t *, int64_t, int64_t, int64_t, uint64_t, uint64_t *)
+    int64_t c_count_marks "count_marks"(const uint64_t *, int64_t, int64_t)
+    int64_t c_group "group"(const uint64_t *, int64_t, Group *)
+    void c_list_groups "list_groups"(const Group *, int64_t, int64_t, int64_t, int64_t *)
+    void c_rank_rows "rank_rows"(
+        const int64_t *, int64_t, int64_t, int64_t, const Group *, int32_t *)
+    void c_count_from "count_from"(const int64_t *, int64_t, int64_t, int64_t, int32_t *)
 
 cdef extern from "merging.h" nogil:
     int64_t merge_places(
@@ -77,8 +87,10 @@ cdef extern from "merging.h" nogil:
 
 SHARED = bool(HAS_ATOMICS)
 
-cdef Reader[6] READERS = [
-    read_ints, read_fixed, read_short, read_uuid, read_hashed, read_fixed_hashed]
+# The last one is there to be tested where another one reads UUIDs.
+cdef Reader[7] READERS = [
+    read_ints, read_fixed, read_short, uuid_reader(), read_hashed, read_fixed_hashed,
+    read_uuid_anywhere]
 
 
 cdef class Source:
@@ -254,26 +266,59 @@ def write_uuids(const uint64_t[:, ::1] keys, uint8_t[::1] data, int64_t first, i
         c_write_uuids(&keys[0, 0], first, last, &data[0])
 
 
+def rising(const int64_t[::1] values, int64_t first, int64_t last):
+    cdef bint rises
+    with nogil:
+        rises = c_rising(&values[0], first, last)
+    return rises
+
+
 def ends_of(const int64_t[::1] values, int64_t first, int64_t last):
     cdef int64_t ends[2]
-    cdef bint rising
     with nogil:
-        rising = c_ends_of(&values[0], first, last, ends)
-    return ends[0], ends[1], rising
+        c_ends_of(&values[0], first, last, ends)
+    return ends[0], ends[1]
 
 
-def mark(const int64_t[::1] values, int64_t low, uint8_t[::1] present, int32_t[::1] codes,
+def mark(const int64_t[::1] values, int64_t low, int64_t high, uint64_t[::1] marks,
          int64_t first, int64_t last):
+    cdef uint64_t span = <uint64_t>high - <uint64_t>low + 1
+    cdef bint all_marked
     with nogil:
-        c_mark(&values[0], first, last, low, &present[0], &codes[0])
+        all_marked = c_mark(&values[0], first, last, low, span, &marks[0])
+    return all_marked
 
 
-def twice_among(const int64_t[::1] values, int64_t low, uint64_t[::1] bits, int64_t first,
-                int64_t last):
-    cdef bint twice
+def count_marks(const uint64_t[::1] marks, int64_t first, int64_t last):
+    cdef int64_t count
     with nogil:
-        twice = c_twice(&values[0], first, last, low, &bits[0])
-    return twice
+        count = c_count_marks(&marks[0], first, last)
+    return count
+
+
+def group(const uint64_t[::1] marks, uint64_t[:, ::1] groups):
+    cdef int64_t count
+    with nogil:
+        count = c_group(&marks[0], groups.shape[0], <Group *>&groups[0, 0])
+    return count
+
+
+def list_groups(const uint64_t[:, ::1] groups, int64_t low, int64_t[::1] numbers,
+                int64_t first, int64_t last):
+    with nogil:
+        c_list_groups(<const Group *>&groups[0, 0], first, last, low, &numbers[0])
+
+
+def rank_rows(const int64_t[::1] values, int64_t low, const uint64_t[:, ::1] groups,
+              int32_t[::1] codes, int64_t first, int64_t last):
+    with nogil:
+        c_rank_rows(&values[0], first, last, low, <const Group *>&groups[0, 0], &codes[0])
+
+
+def count_from(const int64_t[::1] values, int64_t low, int32_t[::1] codes, int64_t first,
+               int64_t last):
+    with nogil:
+        c_count_from(&values[0], first, last, low, &codes[0])
 
 
 def merge(int kind, Source left, int64_t lefts, Source right, int64_t rights,

@@ -41,12 +41,23 @@
 #endif
 
 /* Newer processors bring the marked of 64 bytes together at once. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#if defined(__x86_64__) && defined(__GNUC__) && __GNUC__ >= 8 && !defined(__clang__) && \
+    !defined(__MINGW32__)
 #include <immintrin.h>
 #define SEVERAL_MARKS 1
 static inline int lists_several(void) { return __builtin_cpu_supports("avx512vbmi2") != 0; }
 #else
 static inline int lists_several(void) { return 0; }
+#endif
+
+/* What is written for these processors by hand, and used where the one at work has it. */
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(__MINGW32__)
+#define BY_HAND_AVX2 1
+#define AVX2 __attribute__((target("avx2")))
+#define HAS_AVX2() __builtin_cpu_supports("avx2")
+#else
+#define BY_HAND_AVX2 0
+#define HAS_AVX2() 0
 #endif
 
 /* The 128-bit product of two numbers: its low half is returned, its high half stored. */

@@ -6,13 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* These loops wait for memory once they run on wide registers: where the compiler can, each stands
-   here twice, and the processor at hand takes its own. */
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
-#define WIDE __attribute__((target_clones("avx2", "default")))
-#else
-#define WIDE
-#endif
+#include "portable.h"
 
 typedef struct {
     int64_t least;
@@ -22,7 +16,7 @@ typedef struct {
 } Survey;
 
 /* Look at `size` values, at least one. */
-WIDE static Survey survey_values(const int64_t *values, ptrdiff_t size) {
+CLONED static Survey survey_values(const int64_t *values, ptrdiff_t size) {
     int64_t least = values[0], greatest = values[0], zeros = 0, negatives = 0;
     for (ptrdiff_t at = 0; at < size; at++) {
         int64_t value = values[at];
@@ -35,7 +29,7 @@ WIDE static Survey survey_values(const int64_t *values, ptrdiff_t size) {
     return found;
 }
 
-WIDE static int64_t count_above(const int64_t *values, ptrdiff_t size, int64_t bound) {
+CLONED static int64_t count_above(const int64_t *values, ptrdiff_t size, int64_t bound) {
     int64_t count = 0;
     for (ptrdiff_t at = 0; at < size; at++) count += values[at] > bound;
     return count;
@@ -58,8 +52,8 @@ enum { TRANSLATED_AT_ONCE = 4096 };
 /* Store the entry of each code, `table[code + 1]`. Return 1, having stored some of them, where a
    code has none. */
 #define TRANSLATE(NAME, CODE)                                                                    \
-    WIDE static int NAME(const CODE *codes, ptrdiff_t size, const uint8_t *table,                \
-                         uint64_t entries, uint8_t *found) {                                     \
+    CLONED static int NAME(const CODE *codes, ptrdiff_t size, const uint8_t *table,              \
+                           uint64_t entries, uint8_t *found) {                                   \
         for (ptrdiff_t at = 0, stop; at < size; at = stop) {                                     \
             stop = size - at < TRANSLATED_AT_ONCE ? size : at + TRANSLATED_AT_ONCE;              \
             int strange = 0;                                                                     \

@@ -12,7 +12,7 @@ from libc.stdint cimport (
 
 from crmcore.kernels.plain import surveying as plain
 from crmcore.kernels.plain.surveying import Survey
-from crmcore.kernels.threads import run, workers
+from crmcore.kernels.threads import run, spans, workers
 
 __all__ = ["Survey", "above", "negative", "survey", "translate"]
 
@@ -63,10 +63,9 @@ cdef enum:
     BLOCK = 1 << 17
 
 
-def _shares(size):
-    """Return the start and stop of each thread's rows."""
-    count = workers(size)
-    return [(size * at // count, size * (at + 1) // count) for at in range(count)]
+def _each(task, size, *arguments):
+    """Do a task for each thread's rows; return what each returns."""
+    return run([partial(task, *arguments, *span) for span in spans(size, workers(size))])
 
 
 def _ints(values):
@@ -77,7 +76,7 @@ def survey(values):
     values = _ints(values)
     if len(values) == 0:
         return Survey()
-    parts = run([partial(_survey, values, *share) for share in _shares(len(values))])
+    parts = _each(_survey, len(values), values)
     least, greatest, zeros, negatives = zip(*parts)
     return Survey(min(least), max(greatest), sum(zeros), sum(negatives))
 
@@ -91,7 +90,7 @@ def _survey(const int64_t[::1] values, ptrdiff_t start, ptrdiff_t stop):
 
 def above(values, bound):
     values = _ints(values)
-    return sum(run([partial(_above, values, bound, *share) for share in _shares(len(values))]))
+    return sum(_each(_above, len(values), values, bound))
 
 
 def _above(const int64_t[::1] values, int64_t bound, ptrdiff_t start, ptrdiff_t stop):
@@ -104,7 +103,7 @@ def _above(const int64_t[::1] values, int64_t bound, ptrdiff_t start, ptrdiff_t 
 
 def negative(values):
     values = _ints(values)
-    parts = run([partial(_negative, values, *share) for share in _shares(len(values))])
+    parts = _each(_negative, len(values), values)
     return np.concatenate([rows for part in parts for rows in part])
 
 
@@ -125,12 +124,11 @@ def _negative(const int64_t[::1] values, ptrdiff_t start, ptrdiff_t stop):
 
 def translate(codes, table):
     codes = np.ascontiguousarray(codes)
-    if codes.dtype == np.uint64 or len(table) == 0:
+    if codes.dtype == np.uint64 or not codes.dtype.isnative or len(table) == 0:
         return plain.translate(codes, table)
     found = np.empty(len(codes), np.uint8)
     shifted = np.concatenate([table[len(table) - 1 :], table])
-    shares = _shares(len(codes))
-    if any(run([partial(_translate, codes, shifted, found, *share) for share in shares])):
+    if any(_each(_translate, len(codes), codes, shifted, found)):
         raise IndexError("a code has no entry in the table")
     return found
 

@@ -38,6 +38,8 @@ INSERT, INSERT_ONCE, LOOK_UP = 0, 1, 2
 GOES_ON, FULL, GIVEN_UP, FOUND_TWICE = 0, 1, 2, 3
 
 SIGN = 1 << 63
+# Codes of 32 bits number the slots; a table has a few more than are asked for.
+_MOST_SLOTS = 2**31 - 8
 _SAMPLE = 2**17
 _DIGITS = 11
 
@@ -51,16 +53,12 @@ def each(
     count: int, step: Callable[[int, int], Result], *, rows: int | None = None, most: int = 64
 ) -> list[Result]:
     """Take a step over all of `count` in parts, as many as there are threads for the rows."""
-    parts = _spans(count, min(most, _parts(count if rows is None else rows)))
-    return threads.run([partial(step, first, last) for first, last in parts])
+    parts = threads.spans(count, min(most, _parts(count if rows is None else rows)))
+    return threads.run([partial(step, *part) for part in parts])
 
 
 def _parts(rows: int) -> int:
     return threads.workers(rows) if SHARED else 1
-
-
-def _spans(count: int, parts: int) -> list[tuple[int, int]]:
-    return list(pairwise(count * part // parts for part in range(parts + 1)))
 
 
 # How many there may be
@@ -116,11 +114,16 @@ def fill(
 ) -> Found | None:
     """Put the keys of all rows into a table; None where it gave up, or a key is there twice.
 
+    None as well where there would be more slots than codes can number.
+
     It begins anew in a larger one when there are more keys than expected.
     """
     room = min(count, expected + expected // 4 + 1024)
     while True:
-        slots = _slots(room + room // 2 + 4096, words)
+        size = room + room // 2 + 4096
+        if size > _MOST_SLOTS:
+            return None
+        slots = _slots(size, words)
         rows = np.empty(len(slots), np.int32) if with_rows else None
         state, seed = np.zeros(2, np.int64), seeds()
         table = Slots(slots, state, seed, rows, _parts(count) > 1, task, room)
@@ -141,13 +144,13 @@ def _slots(size: int, words: int) -> Words:
     return memory[start : len(memory) - 8 + start].reshape(-1, words)
 
 
-def look_up(source: Source, count: int, found: Found) -> Codes32:
-    """Return the slot of each row's key, -1 where the table does not have it."""
+def look_up(source: Source, count: int, found: Found) -> Codes32 | None:
+    """Return the slot of each row's key, -1 where it has none; None where the table gave up."""
     codes = np.full(count, -1, np.int32)
     state = np.zeros(2, np.int64)
     table = Slots(found.slots, state, found.seed, None, False, LOOK_UP, found.keys)
     each(count, partial(table.run, source, codes))
-    return codes
+    return codes if state[1] == GOES_ON else None
 
 
 # Order
@@ -160,7 +163,7 @@ def arrange(order: Order, size: int, keys: int, texts: Source | None, depth: int
     sorts those of some digits.
     """
     shift = _shift(each(size, order.bits))
-    parts = _spans(size, _parts(size))
+    parts = threads.spans(size, _parts(size))
     counts = np.zeros((len(parts), 1 << _DIGITS), np.int64)
     threads.run(
         [partial(order.count, *part, shift, own) for part, own in zip(parts, counts, strict=True)]
@@ -181,7 +184,7 @@ def arrange(order: Order, size: int, keys: int, texts: Source | None, depth: int
         other = np.empty((room, 2), np.uint64)
         return order.sort(entries, ends, first, last, other, texts, depth)
 
-    middle = np.searchsorted(ends, [last for _, last in _spans(keys, len(parts))][:-1])
+    middle = np.searchsorted(ends, [last for _, last in threads.spans(keys, len(parts))][:-1])
     cuts = pairwise([0, *middle.tolist(), 1 << _DIGITS])
     done = threads.run([partial(sort, first, last) for first, last in cuts])
     return entries if all(done) else None

@@ -8,6 +8,7 @@ those of its own groups.
 """
 
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -78,34 +79,26 @@ def tally(rows, choices, measures, groups, place=None, size=None):
     parts = threads.workers(len(rows.codes))
     job = _Job(rows, list(choices), list(measures), groups, place, size, parts)
     if job.tables == 1:
-        cuts = _cuts(job.codes, groups, parts)
-        threads.run([partial(job.count, 0, 0, len(job.codes), *both) for both in _runs(cuts)])
+        shares = _shares(job.codes, groups, parts)
+        threads.run([partial(job.count, 0, 0, len(job.codes), *share) for share in shares])
     else:
-        of_rows, cuts = _evenly(len(job.codes), parts), _evenly(groups, parts)
-        each = enumerate(_runs(of_rows))
-        threads.run([partial(job.count, part, *both, 0, groups) for part, both in each])
-    done = threads.run([partial(job.finish, *both) for both in _runs(cuts)])
+        shares = threads.spans(groups, parts)
+        runs = enumerate(threads.spans(len(job.codes), parts))
+        threads.run([partial(job.count, part, *run, 0, groups) for part, run in runs])
+    done = threads.run([partial(job.finish, *share) for share in shares])
     if not all(done):
         raise IndexError("places should ascend, and lie within the results")
     return job.results
 
 
-def _runs(cuts):
-    return list(zip(cuts, cuts[1:]))
-
-
-def _evenly(count, parts):
-    return [count * part // parts for part in range(parts + 1)]
-
-
-def _cuts(codes, groups, parts):
-    """Return the first group of each thread, and the end: as many rows to each by a sample."""
+def _shares(codes, groups, parts):
+    """Return the first group of each thread, and its end: as many rows to each by a sample."""
     if parts == 1:
-        return [0, groups]
+        return [(0, groups)]
     sample = np.sort(codes[:: -(-len(codes) // _SAMPLE)])
     inner = sample[[len(sample) * part // parts for part in range(1, parts)]]
     cuts = {0, *np.clip(inner, 0, groups).tolist(), groups}
-    return sorted(cuts) if groups else [0, 0]
+    return list(pairwise(sorted(cuts))) if groups else [(0, 0)]
 
 
 cdef class _Job:
@@ -191,15 +184,15 @@ cdef class _Job:
         return 0
 
     cdef int _choice(self, TallyChoice *choice, given) except -1:
-        cdef Py_ssize_t code = 0
+        cdef const uint8_t[::1] chosen = given.by_status().view(np.uint8)
+        cdef Py_ssize_t code
         choice.in_bits = True
-        for chosen in given.statuses.tolist():
-            choice.statuses[code] = chosen
+        for code in range(chosen.shape[0]):
+            choice.statuses[code] = chosen[code]
             if code < TALLY_STATUSES:
-                choice.bits |= <uint32_t>choice.statuses[code] << code
-            elif chosen:
+                choice.bits |= <uint32_t>chosen[code] << code
+            elif chosen[code]:
                 choice.in_bits = False
-            code += 1
         choice.low = given.low
         choice.high = given.high
         choice.measures_end = self.tally.measure_count
@@ -213,6 +206,8 @@ cdef class _Job:
         self.results[row] = result = np.empty(self.tally.size, np.int64)
         measure.result = <int64_t *>self._address(result, np.int64, self.tally.size)
         measure.values = self._values(given.of)
+        if given.take not in _TAKES:
+            raise ValueError(f"a measure cannot take {given.take}")
         measure.take = _TAKES[given.take]
         if measure.take == TALLY_COUNT and self.tally.end > MOST_NARROW:
             measure.take = TALLY_COUNT_WIDE
@@ -238,8 +233,8 @@ cdef class _Job:
         """Return where the values of an array stand, which is kept as long as the job."""
         cdef Py_buffer view
         array = np.ascontiguousarray(given, kind)
-        if len(array) != size:
-            raise ValueError(f"{len(array)} values where {size} are needed")
+        if array.shape != (size,):
+            raise ValueError(f"values of shape {array.shape} where {size} are needed")
         self.kept.append(array)
         PyObject_GetBuffer(array, &view, PyBUF_SIMPLE)
         PyBuffer_Release(&view)

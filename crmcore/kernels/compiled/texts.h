@@ -161,18 +161,27 @@ static void write_short(const uint64_t *keys, int64_t first, int64_t last, const
     }
 }
 
+/* Write the upper or the lower half of a word as eight digits. */
+static inline void write_half(uint64_t half, uint8_t *digits) {
+    half &= UINT64_C(0x00000000FFFFFFFF);
+    half = (half | half << 16) & UINT64_C(0x0000FFFF0000FFFF);
+    half = (half | half << 8) & UINT64_C(0x00FF00FF00FF00FF);
+    half = (half | half << 4) & UINT64_C(0x0F0F0F0F0F0F0F0F);
+    store_high(digits, hex_digits(half));
+}
+
 static void write_uuids(const uint64_t *keys, int64_t first, int64_t last, uint8_t *data) {
-    static const char digits[] = "0123456789abcdef";
     for (int64_t i = first; i < last; i++) {
-        uint8_t *text = data + UUID_TEXT * i;
-        for (int digit = 0, at = 0; at < UUID_TEXT; at++) {
-            if (at == 8 || at == 13 || at == 18 || at == 23) {
-                text[at] = '-';
-                continue;
-            }
-            text[at] = (uint8_t)digits[keys[2 * i + digit / 16] >> (60 - 4 * (digit % 16)) & 15];
-            digit++;
+        uint8_t digits[32], *text = data + UUID_TEXT * i;
+        for (int half = 0; half < 4; half++) {
+            write_half(keys[2 * i + half / 2] >> (half % 2 ? 0 : 32), digits + 8 * half);
         }
+        memcpy(text, digits, 8);
+        memcpy(text + 9, digits + 8, 4);
+        memcpy(text + 14, digits + 12, 4);
+        memcpy(text + 19, digits + 16, 4);
+        memcpy(text + 24, digits + 20, 12);
+        text[8] = text[13] = text[18] = text[23] = '-';
     }
 }
 

@@ -44,7 +44,8 @@ def banded(
     values
         Numbers, or with `divisors` the numerators of exact ratios.
     edges
-        Ascending; a value that equals one reaches it. Floats where the values are.
+        Ascending; a value that equals one reaches it. Floats where the values are; NaN reaches
+        none of them.
     outcomes
         Below the first edge, of each band, of a value that is not known.
     there
@@ -102,7 +103,14 @@ def local_days(instants: Ints, cuts: Ints, offsets: Ints, floors: Ints | None, l
         For each offset a day that is not fallen below; ``None``: there is no need.
     last
         A day that is not exceeded.
+
+    Raises
+    ------
+    ValueError
+        There is not one offset more than cuts, or not a floor for each offset.
     """
+    if any(each is not None and len(each) != len(cuts) + 1 for each in (offsets, floors)):
+        raise ValueError("an offset is needed before the first cut and from each one on")
     found = np.empty(len(instants), np.int64)
     for rows in _blocks(len(instants)):
         days, at = found[rows], _reached(instants[rows], cuts)
@@ -120,8 +128,11 @@ def _blocks(rows: int) -> Iterator[slice]:
 
 def _reached(values: Numbers, edges: Edges) -> _Places:
     """Return how many edges each value reaches."""
-    if len(values) < _FEW_ROWS or len(edges) > _MANY_EDGES:
-        return edges.searchsorted(values, "right")
+    if len(values) < _FEW_ROWS or len(edges) > _MANY_EDGES or values.dtype == np.object_:
+        found = edges.searchsorted(values, "right")
+        if values.dtype.kind == "f":
+            found[np.isnan(values)] = 0
+        return found
     # A few passes over all rows take less time than a search in each row.
     place = np.zeros(len(values), np.uint8)
     for edge in edges:
@@ -132,7 +143,8 @@ def _reached(values: Numbers, edges: Edges) -> _Places:
 def _scaled(values: Numbers, divisors: Ints | None, scale: int, edges: Edges) -> Numbers:
     """Return ratios, times the scale, rounded down: enough to compare with whole edges.
 
-    What is far outside the edges is brought nearer, so that nothing overflows.
+    What is far outside the edges is brought nearer, so that nothing overflows; where that is not
+    enough, they are Python's integers.
     """
     if divisors is None or not len(edges):
         return values
@@ -141,9 +153,9 @@ def _scaled(values: Numbers, divisors: Ints | None, scale: int, edges: Edges) ->
     if scale == 1:
         return whole
     low, high = int(edges[0]), int(edges[-1])
-    if int(divisors.max(initial=0)) > _INT64_MAX // scale:
-        exact = values.astype(object) * scale // divisors.astype(object)
-        return cast(Ints, np.clip(exact, low - 1, high).astype(np.int64))
+    fits = low - 2 * scale >= -_INT64_MAX and high + 2 * scale <= _INT64_MAX
+    if not fits or int(divisors.max(initial=0)) > _INT64_MAX // scale:
+        return cast(Ints, values.astype(object) * scale // divisors.astype(object))
     rest = values - whole * divisors
     np.clip(whole, low // scale - 1, high // scale + 1, out=whole)
     whole *= scale

@@ -6,6 +6,8 @@ they do not depend on the order of the rows. They are int32; int64 for more rows
 Each function is there for whole numbers, for texts (ascending by their bytes in UTF-8, which is
 by code point), and for *fixed* values of 16 bytes each, an array of n rows and 16 columns
 (ascending by their bytes), as UUIDs are kept. Nothing is ever missing: leave such rows out.
+
+Fixed values without 16 columns, and texts whose offsets lead out of their data, are a `ValueError`.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ def encode(values: Ints) -> tuple[Codes, Ints]:
 
     Cost: a few passes where the values lie close together, a sort otherwise.
     """
+    values = np.asarray(values, np.int64)
     if len(values) == 0:
         return np.empty(0, np.int32), values
     low, high = int(values.min()), int(values.max())
@@ -90,6 +93,7 @@ def encode_fixed(values: Fixed) -> tuple[Codes, Fixed]:
 
 def has_duplicates(values: Ints) -> bool:
     """Tell whether any value occurs twice. Cost: one or two passes, a sort at worst."""
+    values = np.asarray(values, np.int64)
     if len(values) < 2 or bool((values[1:] > values[:-1]).all()):
         return False
     low, high = int(values.min()), int(values.max())
@@ -159,6 +163,8 @@ def _find(wanted: NDArray[np.generic], ascending: NDArray[np.generic]) -> Ints:
 
 
 def _bytes(texts: Texts) -> list[bytes]:
+    if not 0 <= texts.offsets[0] <= texts.offsets[-1] <= len(texts.data):
+        raise ValueError("the offsets of texts lead out of their data")
     data = texts.data.tobytes()
     return [data[start:end] for start, end in pairwise(texts.offsets.tolist())]
 
@@ -171,6 +177,8 @@ def _texts(rows: list[bytes]) -> Texts:
 
 def _records(values: Fixed) -> NDArray[np.bytes_]:
     """Return 16 bytes as one value; that NumPy leaves zeros at the end aside does not matter."""
+    if values.shape[1:] != (16,):
+        raise ValueError("each value should have 16 bytes")
     return np.ascontiguousarray(values).view("S16").ravel()
 
 

@@ -1,7 +1,9 @@
 """Grouping and aggregation over rows coded to dense groups; in NumPy.
 
 ``codes`` are group numbers from 0 to ``groups - 1``, one a row, int32 or int64; a row that belongs
-to no group has the number ``groups``. Every result has ``groups`` entries.
+to no group has the number ``groups``. Every result has ``groups`` entries. Codes outside of 0 to
+``groups`` are a mistake of the caller's: C refuses them with an `IndexError`, NumPy takes a
+negative one for a position from the end.
 
 Integer results do not depend on the order of the rows. Floats are computed from values sorted
 within their group, left to right, so that they do not depend on it either.

@@ -16,6 +16,7 @@ __all__ = ["Choice", "Measure", "Rows", "Take", "tally"]
 
 Take: TypeAlias = Literal["count", "sum", "smallest", "largest"]
 
+_STATUSES = 256
 _NOTHING = {
     "count": 0,
     "sum": 0,
@@ -69,6 +70,21 @@ class Choice:
     positive: int = -1
     marked: Mask | None = None
 
+    def by_status(self) -> Mask:
+        """Return for each code of a status, 0 to 255, whether it is chosen.
+
+        Raises
+        ------
+        ValueError
+            There are more statuses than codes.
+        """
+        given = np.asarray(self.statuses, np.bool_)
+        if given.ndim != 1 or len(given) > _STATUSES:
+            raise ValueError("a choice names each of 256 statuses at most")
+        chosen = np.zeros(_STATUSES, np.bool_)
+        chosen[: len(given)] = given
+        return chosen
+
 
 class Measure(NamedTuple):
     """What to make of the rows chosen.
@@ -116,6 +132,8 @@ def tally(
     IndexError
         A measure or choice names what is not there, or places do not ascend or lie outside the
         results.
+    ValueError
+        A choice has more than 256 statuses, or a measure takes something else.
 
     Notes
     -----
@@ -142,6 +160,9 @@ def _check(rows: Rows, choices: Sequence[Choice], measures: Sequence[Measure]) -
         raise IndexError("a measure or choice names values that are not there")
     if any(not 0 <= measure.choice < len(choices) for measure in measures):
         raise IndexError("a measure names a choice that is not there")
+    for measure in measures:
+        if measure.take not in _NOTHING:
+            raise ValueError(f"a measure cannot take {measure.take}")
 
 
 def _column(rows: Rows, of: int) -> Ints:
@@ -149,9 +170,7 @@ def _column(rows: Rows, of: int) -> Ints:
 
 
 def _chosen(rows: Rows, choice: Choice) -> Mask:
-    by_status = np.zeros(256, np.bool_)
-    by_status[: len(choice.statuses)] = choice.statuses
-    chosen = by_status[rows.status]
+    chosen = choice.by_status()[rows.status]
     chosen &= rows.placed >= choice.low
     chosen &= rows.placed <= choice.high
     if choice.positive >= 0:

@@ -132,7 +132,7 @@ def read_theirs(
     for unusable in (ids.missing, bad_ids(ids, "customer_id")):
         if unusable is not None:
             raise _refused("figures need a customer id in every row", "customer_id", unusable)
-    codes, distinct = code_ids(ids)
+    codes, distinct = code_ids(ids, "customer_id")
     if len(distinct) != len(codes):
         repeated = np.bincount(codes)[codes] > 1
         raise _refused("a customer has several rows of figures", "customer_id", repeated)
@@ -150,7 +150,7 @@ def _ordered(given: Figures, order: Ints) -> Figures:
 def _figures(name: str, raw: Raw, field: FieldType, zone: Zone) -> Figures:
     if raw.invalid is not None:
         raise _unreadable(name, field, raw.invalid)
-    raw = raw.coded()
+    raw = raw.coded(name)
     if field.kind in ("date", "instant"):
         return _times_of(name, raw, field, zone)
     number = read_number(name, raw, exact=False)
