@@ -14,9 +14,14 @@ def peak_beyond_input(prepare: Callable[[], object], run: Callable[[object], obj
 
     Both must be importable functions, or partials of them: the process starts from nothing.
     """
+    return apart(_peak, prepare, run)
+
+
+def apart(work: Callable, *arguments: object):
+    """Return what a function returns in a process of its own."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_measure, args=(prepare, run, sender))
+    process = context.Process(target=_send, args=(sender, work, arguments))
     process.start()
     sender.close()
     try:
@@ -25,18 +30,23 @@ def peak_beyond_input(prepare: Callable[[], object], run: Callable[[object], obj
         process.join()
 
 
-def _measure(prepare, run, sender) -> None:
+def _send(sender, work, arguments) -> None:
+    sender.send(work(*arguments))
+
+
+def _peak(prepare, run) -> int:
     given = prepare()
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts again from here
-    before = _status("VmRSS")
+    before = status("VmRSS")
     result = run(given)
-    sender.send(_status("VmHWM") - before)
+    peak = status("VmHWM") - before
     del result
+    return peak
 
 
-def _status(name: str) -> int:
+def status(name: str) -> int:
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(name + ":"):
             return int(line.split()[1]) * 1024

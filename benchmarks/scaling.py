@@ -11,15 +11,13 @@ from __future__ import annotations
 import argparse
 import gc
 from functools import partial
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from statistics import median
 from time import perf_counter
 
 from calibration import calibrate
 from data import AS_OF, make
 from job import job_of
-from memory import peak_beyond_input
+from memory import apart, peak_beyond_input
 from ours import prepare, run
 
 HALVINGS = (8, 4, 2, 1)
@@ -40,7 +38,7 @@ def main() -> None:
     before = None
     for part in HALVINGS:
         orders = given.largest // part
-        time = apart(orders, given.ids, given.rounds)
+        time = apart(measured, orders, given.ids, given.rounds)
         peak = peak_beyond_input(partial(form, orders, given.ids), result)
         ratio = f"{time / before:.2f}" if before else ""
         print(
@@ -52,22 +50,10 @@ def main() -> None:
     print(f"\n{calibrate()}")
 
 
-def apart(orders: int, ids: str, rounds: int) -> float:
-    """Return the median time, measured in a process that holds this size only."""
-    context = get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_measure, args=(orders, ids, rounds, sender))
-    process.start()
-    sender.close()
-    try:
-        return receiver.recv()
-    finally:
-        process.join()
-
-
-def _measure(orders: int, ids: str, rounds: int, sender: Connection) -> None:
+def measured(orders: int, ids: str, rounds: int) -> float:
+    """Return the median time of the job, its input made here."""
     given = form(orders, ids)
-    sender.send(median(_timed(given) for _ in range(rounds)))
+    return median(_timed(given) for _ in range(rounds))
 
 
 def _timed(given: object) -> float:

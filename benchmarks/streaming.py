@@ -11,7 +11,6 @@ taken on disk. Times are printed, never asserted.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import tempfile
 from pathlib import Path
 from threading import Event, Thread
@@ -21,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from calibration import calibrate
 from data import AS_OF, FIRST, LAST, RETURNED, STATUS_SHARES, STATUSES
-from memory import _status
+from memory import apart, status
 from pyarrow import parquet
 
 import crmcore as crm
@@ -69,24 +68,22 @@ def batch(rng: np.random.Generator, start: int, size: int, customers: int) -> pa
     )
 
 
-def run(path: Path, policy: str, options: dict[str, object], sender) -> None:
-    """Evaluate one file, and send what it took."""
+def run(path: Path, policy: str, options: dict[str, object]) -> tuple:
+    """Evaluate one file, and return what it took."""
     loaded = crm.load_policy(policy)
     clock, processor = perf_counter(), process_time()
     peak = Peak(Path(str(options["folder"])))
     with peak:
         result = crm.evaluate_batches(loaded, path, SOURCE, as_of=AS_OF, **options)
-    sender.send(
-        (
-            perf_counter() - clock,
-            process_time() - processor,
-            _status("VmHWM"),
-            peak.memory,
-            peak.disk,
-            len(result),
-            result.plan.by_order,
-            result.plan.by_customer,
-        )
+    return (
+        perf_counter() - clock,
+        process_time() - processor,
+        status("VmHWM"),
+        peak.memory,
+        peak.disk,
+        len(result),
+        result.plan.by_order,
+        result.plan.by_customer,
     )
 
 
@@ -108,7 +105,7 @@ class Peak:
 
     def _watch(self) -> None:
         while not self._stop.wait(0.1):
-            self.memory = max(self.memory, _status("RssAnon"))
+            self.memory = max(self.memory, status("RssAnon"))
             self.disk = max(self.disk, sum(map(size, self.folder.rglob("*"))))
 
 
@@ -118,18 +115,6 @@ def size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def measured(path: Path, policy: str, options: dict[str, object]) -> tuple:
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=run, args=(path, policy, options, sender))
-    process.start()
-    sender.close()
-    try:
-        return receiver.recv()
-    finally:
-        process.join()
 
 
 PLANS = (
@@ -163,7 +148,7 @@ def main() -> None:
                     work = Path(folder) / "work"
                     work.mkdir(exist_ok=True)
                     every = {**options, "memory": given.memory, "folder": str(work)}
-                    told = measured(path, policy, every)
+                    told = apart(run, path, policy, every)
                     print_line(name, orders, told)
                     assert not list(work.iterdir()), "files are left behind"
     print(calibrate())

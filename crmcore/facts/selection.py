@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from crmcore.columns import Codes, Column, Ints, Mask
 from crmcore.conditions import Condition, FieldType, bind, evaluate, names
 from crmcore.errors import PolicyError
-from crmcore.records.lines import Dimension
+from crmcore.records.lines import Dimension, LineColumns
 from crmcore.records.orders import RETURN, OrderTable
 from crmcore.records.reading import STATUSES
 
@@ -19,6 +19,8 @@ __all__ = ["Selection", "narrow", "row_fields"]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 Statuses = NDArray[np.uint8]
+
+_OF_LINES = ("amount", "quantity", "product", "category")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,39 +78,27 @@ def _row_column(
     name: str, of: str, selection: Selection, orders: OrderTable, status: Statuses
 ) -> Column:
     rows, lines = selection.rows, orders.lines
-    if of == "line" and name in ("amount", "quantity", "product", "category"):
-        of_lines: dict[str, Ints | Dimension | None] = {
-            "amount": lines.amount_minor,
-            "quantity": lines.quantity,
-            "product": lines.product,
-            "category": lines.category,
-        }
-        known = lines.quantity_known if name == "quantity" else None
-        return _column(name, of_lines[name], known, rows, selection, orders)
+    if of == "line" and name in _OF_LINES:
+        return _column(name, lines, rows, selection, orders)
     if of == "line" and lines.row is not None:
         rows = lines.row if rows is None else lines.row[rows]
     if name == "status":
         codes = status if rows is None else status[rows]
         inside = codes < RETURN
         return Column("label", np.where(inside, codes, np.int16(0)), inside, categories=STATUSES)
-    of_rows: dict[str, Ints | Dimension | None] = {
-        "amount": orders.amount_minor,
-        "quantity": orders.quantity,
-        "channel": orders.channel,
-        "promotion": orders.promotion,
-    }
-    known = orders.quantity_known if name == "quantity" else None
-    return _column(name, of_rows[name], known, rows, selection, orders)
+    return _column(name, orders, rows, selection, orders)
 
 
 def _column(
     name: str,
-    given: Ints | Dimension | None,
-    known: Mask | None,
+    table: OrderTable | LineColumns,
     rows: Ints | None,
     selection: Selection,
     orders: OrderTable,
 ) -> Column:
+    """Return a column that a table of orders or of lines has under that name, or none of."""
+    given: Ints | Dimension | None = getattr(table, "amount_minor" if name == "amount" else name)
+    known: Mask | None = table.quantity_known if name == "quantity" else None
     kind = {"amount": "money", "quantity": "int"}.get(name, "text")
     size = len(selection.codes)
     if given is None:

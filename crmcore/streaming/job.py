@@ -204,7 +204,7 @@ class _Run:
         """
         rows, question = draft.rows, self._job.question
         assert rows.customer_id is not None
-        codes, ids = code_ids(rows.customer_id)
+        codes, ids = code_ids(rows.customer_id, "customer_id")
         if question.identity is None:
             hashes = hash_ids(ids)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 
@@ -27,21 +28,25 @@ class Merged:
         self._policy, self._timing = policy, timing
         facts = {**policy.facts, _ORDERS: USUAL_FACTS["order_count"]}
         self._plan = FactPlan(facts, policy.windows, policy.sale_statuses)
-        self._total = Partial(Ids(), {})
+        self._parts: list[Partial] = []
         self._seen = Seen()
 
     def add(self, ledger: Ledger) -> None:
         """Merge the figures of a part."""
         refuse(self._policy, ledger, self._timing)
-        self._total = self._total.merge(self._plan.partial(ledger.now, self._timing))
+        self._parts.append(self._plan.partial(ledger.now, self._timing))
+        # Each is more than twice the next, so that no customer is copied for every part.
+        while len(self._parts) > 1 and len(self._parts[-2]) <= 2 * len(self._parts[-1]):
+            self._parts.append(self._parts.pop().merge(self._parts.pop()))
         self._seen += Seen.of(ledger.now, self._timing, enough=None)
 
     def result(self) -> tuple[FactTable, Seen]:
         """Return the facts of all, made of the merged figures."""
         exponent = self._policy.currency.exponent
-        columns = self._plan.finish(self._total, self._timing, exponent)
+        total = reduce(Partial.merge, reversed(self._parts), Partial(Ids(), {}))
+        columns = self._plan.finish(total, self._timing, exponent)
         ordering = int(np.count_nonzero(columns.pop(_ORDERS).values))
-        return FactTable(self._total.ids, columns), self._seen + Seen(ordering=ordering)
+        return FactTable(total.ids, columns), self._seen + Seen(ordering=ordering)
 
 
 class Joined:

@@ -231,7 +231,7 @@ def _equal(name: str, plain: type, read: Read, edge: Any) -> Test:
             value = read(value)
             if value is None:
                 return None
-        return value == edge  # type: ignore[no-any-return]  # bool here
+        return value == edge  # type: ignore[no-any-return]  # a bool, of plain values
 
     return test
 
@@ -243,7 +243,7 @@ def _unequal(name: str, plain: type, read: Read, edge: Any) -> Test:
             value = read(value)
             if value is None:
                 return None
-        return value != edge  # type: ignore[no-any-return]  # bool here
+        return value != edge  # type: ignore[no-any-return]  # a bool, of plain values
 
     return test
 
@@ -255,7 +255,7 @@ def _less(name: str, plain: type, read: Read, edge: Any) -> Test:
             value = read(value)
             if value is None:
                 return None
-        return value < edge  # type: ignore[no-any-return]  # bool here
+        return value < edge  # type: ignore[no-any-return]  # a bool, of plain values
 
     return test
 
@@ -267,7 +267,7 @@ def _at_most(name: str, plain: type, read: Read, edge: Any) -> Test:
             value = read(value)
             if value is None:
                 return None
-        return value <= edge  # type: ignore[no-any-return]  # bool here
+        return value <= edge  # type: ignore[no-any-return]  # a bool, of plain values
 
     return test
 
@@ -279,7 +279,7 @@ def _more(name: str, plain: type, read: Read, edge: Any) -> Test:
             value = read(value)
             if value is None:
                 return None
-        return value > edge  # type: ignore[no-any-return]  # bool here
+        return value > edge  # type: ignore[no-any-return]  # a bool, of plain values
 
     return test
 
@@ -291,7 +291,7 @@ def _at_least(name: str, plain: type, read: Read, edge: Any) -> Test:
             value = read(value)
             if value is None:
                 return None
-        return value >= edge  # type: ignore[no-any-return]  # bool here
+        return value >= edge  # type: ignore[no-any-return]  # a bool, of plain values
 
     return test
 
