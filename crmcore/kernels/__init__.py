@@ -36,7 +36,7 @@ from crmcore.kernels.plain.grouping import (
     smallest,
     spread,
 )
-from crmcore.kernels.plain.surveying import Survey, above, negative, survey, translate
+from crmcore.kernels.plain.surveying import Survey, above, survey, translate
 from crmcore.kernels.plain.tallying import Choice, Measure, Rows, Take, tally
 from crmcore.kernels.selection import replacements
 
@@ -68,7 +68,6 @@ __all__ = [
     "merge",
     "merge_fixed",
     "merge_texts",
-    "negative",
     "overflows",
     "smallest",
     "spread",

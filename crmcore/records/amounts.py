@@ -291,7 +291,7 @@ def minor_units(number: Number, exponent: int, rounding: Rounding) -> Amounts:
         whole, rest = _divided(number.values, 10 ** (number.scale - exponent), rounding)
         if rounding == "refuse" and rest.any():
             faults["amount_not_exact"] = _joined(faults.get("amount_not_exact"), rest)
-    survey = None if whole.dtype == np.object_ else kernels.survey(cast("Ints", whole))
+    survey = None if whole.dtype == np.object_ else kernels.survey(cast("Ints", whole), listed=True)
     if (_reach(whole) if survey is None else survey.reach) > _LARGEST:
         beyond = np.asarray((whole > _LARGEST) | (whole < -_LARGEST), np.bool_)
         faults["amount_too_large"] = _joined(faults.get("amount_too_large"), beyond)

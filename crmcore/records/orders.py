@@ -277,9 +277,9 @@ def assemble(prepared: Prepared, currency: Currency, local: Zone) -> OrderTable:
     """Return clean rows as a table: customers and statuses coded, returns linked."""
     rows = prepared.rows
     customer, ids = _customers(rows.customer_id)
-    amounts = rows.amount_survey or kernels.survey(rows.amount_minor)
+    amounts = rows.amount_survey or kernels.survey(rows.amount_minor, listed=True)
     placed = rows.placed_survey or kernels.survey(rows.placed_us)
-    status, returns = _statuses(rows.status, rows.amount_minor, amounts.negatives)
+    status, returns = _statuses(rows.status, len(rows.amount_minor), amounts.negative_rows)
     table = OrderTable(
         currency=currency,
         zone=local,
@@ -351,19 +351,18 @@ def _customers(raw: Raw | None) -> tuple[Codes, Ids]:
 
 
 def _statuses(
-    given: NDArray[np.uint8] | None, amounts: Ints, negatives: int
+    given: NDArray[np.uint8] | None, size: int, negative: Ints | None
 ) -> tuple[NDArray[np.uint8], Ints]:
     """Return the status codes, with returns marked, and the rows of these.
 
     Returns are the rows with a negative amount. Without a status, orders are delivered.
     """
-    status = np.full(len(amounts), _DELIVERED, np.uint8) if given is None else given
-    if not negatives:
-        return status, np.empty(0, np.int64)
-    returns = kernels.negative(amounts)
-    status = status.copy()
-    status[returns] = _RETURNED[status[returns]]
-    return status, returns
+    assert negative is not None  # amounts are surveyed with them
+    status = np.full(size, _DELIVERED, np.uint8) if given is None else given
+    if len(negative):
+        status = status.copy()
+        status[negative] = _RETURNED[status[negative]]
+    return status, negative
 
 
 def relink(table: OrderTable) -> OrderTable:

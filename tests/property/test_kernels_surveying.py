@@ -38,6 +38,10 @@ def some_threads(request):
         yield
 
 
+def negative_rows(kernels, values):
+    return kernels.survey(values, listed=True).negative_rows
+
+
 @given(values=columns)
 def test_survey(kernels, values):
     given = values.tolist()
@@ -58,8 +62,9 @@ def test_above(kernels, values, bound):
 
 @given(values=columns)
 def test_negative(kernels, values):
-    found = kernels.negative(values)
+    found = kernels.survey(values, listed=True).negative_rows
     assert found.dtype == np.int64
+    assert kernels.survey(values).negative_rows is None
     assert found.tolist() == [row for row, value in enumerate(values.tolist()) if value < 0]
 
 
@@ -97,7 +102,7 @@ def test_many_rows(kernels, seed):
     values[values % 7 == 0] = 0
     assert kernels.survey(values) == plain.survey(values)
     assert kernels.above(values, 12345) == plain.above(values, 12345)
-    assert np.array_equal(kernels.negative(values), plain.negative(values))
+    assert np.array_equal(negative_rows(kernels, values), negative_rows(plain, values))
     codes, table = (values % 5 - 1).astype(np.int16), np.arange(4, dtype=np.uint8)
     assert np.array_equal(kernels.translate(codes, table), table[codes])
 
@@ -105,7 +110,7 @@ def test_many_rows(kernels, seed):
 def test_rows_that_do_not_lie_side_by_side(kernels):
     values = np.arange(-50, 50)[::-3]
     assert kernels.survey(values) == plain.Survey(-50, 49, 0, 17)
-    assert kernels.negative(values).tolist() == list(range(17, 34))
+    assert negative_rows(kernels, values).tolist() == list(range(17, 34))
     assert kernels.above(values, 0) == 17
     table = np.arange(100, dtype=np.uint8)
     assert kernels.translate(np.arange(30)[::2], table).tolist() == list(range(0, 30, 2))
@@ -115,7 +120,7 @@ def test_a_column_that_may_not_be_written_to(kernels):
     values = np.array([3, -1, 0])
     values.flags.writeable = False
     assert kernels.survey(values) == plain.Survey(-1, 3, 1, 1)
-    assert kernels.negative(values).tolist() == [1]
+    assert negative_rows(kernels, values).tolist() == [1]
     assert kernels.translate(values[::2], np.arange(4, dtype=np.uint8)).tolist() == [3, 0]
 
 

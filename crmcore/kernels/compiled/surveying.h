@@ -29,6 +29,16 @@ CLONED static Survey survey_values(const int64_t *values, ptrdiff_t size) {
     return found;
 }
 
+static inline Survey both(Survey one, Survey other) {
+    Survey found = {
+        one.least < other.least ? one.least : other.least,
+        one.greatest > other.greatest ? one.greatest : other.greatest,
+        one.zeros + other.zeros,
+        one.negatives + other.negatives,
+    };
+    return found;
+}
+
 CLONED static int64_t count_above(const int64_t *values, ptrdiff_t size, int64_t bound) {
     int64_t count = 0;
     for (ptrdiff_t at = 0; at < size; at++) count += values[at] > bound;
@@ -39,10 +49,17 @@ CLONED static int64_t count_above(const int64_t *values, ptrdiff_t size, int64_t
    There must be room for as many rows as values. */
 static ptrdiff_t negative_rows(const int64_t *values, ptrdiff_t size, int64_t first,
                                int64_t *rows) {
+    enum { AT_ONCE = 16 };
     ptrdiff_t count = 0;
-    for (ptrdiff_t at = 0; at < size; at++) {
-        rows[count] = first + at;
-        count += values[at] < 0;
+    for (ptrdiff_t at = 0, stop; at < size; at = stop) {
+        int64_t signs = 0;
+        stop = size - at < AT_ONCE ? size : at + AT_ONCE;
+        for (ptrdiff_t i = at; i < stop; i++) signs |= values[i];
+        if (signs >= 0) continue;
+        for (ptrdiff_t i = at; i < stop; i++) {
+            rows[count] = first + i;
+            count += values[i] < 0;
+        }
     }
     return count;
 }

@@ -14,7 +14,7 @@ from crmcore.kernels.plain import surveying as plain
 from crmcore.kernels.plain.surveying import Survey
 from crmcore.kernels.threads import run, spans, workers
 
-__all__ = ["Survey", "above", "negative", "survey", "translate"]
+__all__ = ["Survey", "above", "survey", "translate"]
 
 cdef extern from "surveying.h" nogil:
     ctypedef struct Found "Survey":
@@ -24,7 +24,8 @@ cdef extern from "surveying.h" nogil:
         int64_t negatives
     Found survey_values(const int64_t *values, ptrdiff_t size)
     int64_t count_above(const int64_t *values, ptrdiff_t size, int64_t bound)
-    ptrdiff_t negative_rows(
+    Found both(Found one, Found other)
+    ptrdiff_t negative_rows_of "negative_rows"(
         const int64_t *values, ptrdiff_t size, int64_t first, int64_t *rows
     )
     int translate_int8(
@@ -58,9 +59,9 @@ ctypedef fused Code:
     uint16_t
     uint32_t
 
-# Rows looked at between two growths of a list of rows.
+# Rows looked at twice in a row: they should stay near the processor.
 cdef enum:
-    BLOCK = 1 << 17
+    BLOCK = 1 << 15
 
 
 def _each(task, size, *arguments):
@@ -72,20 +73,37 @@ def _ints(values):
     return np.ascontiguousarray(values, np.int64)
 
 
-def survey(values):
+def survey(values, *, listed=False):
     values = _ints(values)
     if len(values) == 0:
-        return Survey()
-    parts = _each(_survey, len(values), values)
-    least, greatest, zeros, negatives = zip(*parts)
-    return Survey(min(least), max(greatest), sum(zeros), sum(negatives))
+        return plain.survey(values, listed=listed)
+    parts = _each(_survey, len(values), values, listed)
+    least, greatest, zeros, negatives, rows = zip(*parts)
+    negative_rows = np.concatenate(sum(rows, [])) if listed else None
+    return Survey(min(least), max(greatest), sum(zeros), sum(negatives), negative_rows)
 
 
-def _survey(const int64_t[::1] values, ptrdiff_t start, ptrdiff_t stop):
-    cdef Found found
-    with nogil:
-        found = survey_values(&values[start], stop - start)
-    return found.least, found.greatest, found.zeros, found.negatives
+def _survey(const int64_t[::1] values, bint listed, ptrdiff_t start, ptrdiff_t stop):
+    """Look at some rows, at least one; the rows found to be negative are told block by block."""
+    cdef Found found, all_found
+    cdef ptrdiff_t size, count, first = start
+    room = np.empty(min(BLOCK, stop - start), np.int64)
+    cdef int64_t[::1] rows = room
+    negative_rows = [room[:0]]
+    while start < stop:
+        size = min(<ptrdiff_t>BLOCK, stop - start)
+        with nogil:
+            found = survey_values(&values[start], size)
+            count = 0
+            if listed and found.negatives:
+                count = negative_rows_of(&values[start], size, start, &rows[0])
+            if start > first:
+                found = both(all_found, found)
+            all_found = found
+        if count:
+            negative_rows.append(room[:count].copy())
+        start += size
+    return found.least, found.greatest, found.zeros, found.negatives, negative_rows
 
 
 def above(values, bound):
@@ -99,27 +117,6 @@ def _above(const int64_t[::1] values, int64_t bound, ptrdiff_t start, ptrdiff_t 
         with nogil:
             count = count_above(&values[start], stop - start, bound)
     return count
-
-
-def negative(values):
-    values = _ints(values)
-    parts = _each(_negative, len(values), values)
-    return np.concatenate([rows for part in parts for rows in part])
-
-
-def _negative(const int64_t[::1] values, ptrdiff_t start, ptrdiff_t stop):
-    """Return the rows found in each block."""
-    room = np.empty(min(BLOCK, stop - start), np.int64)
-    cdef int64_t[::1] rows = room
-    cdef ptrdiff_t size, count
-    found = [room[:0]]
-    while start < stop:
-        size = min(<ptrdiff_t>BLOCK, stop - start)
-        with nogil:
-            count = negative_rows(&values[start], size, start, &rows[0])
-        found.append(room[:count].copy())
-        start += size
-    return found
 
 
 def translate(codes, table):

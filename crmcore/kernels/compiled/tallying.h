@@ -19,9 +19,6 @@
 /* Rows of a block, whose numbers fit a byte; marks looked at at once; groups copied to the results
    at a time, and given back at a time, which must be far more than a huge page. */
 enum { TALLY_BLOCK = 256, TALLY_MARKS = 64, TALLY_COPIED = 1024, TALLY_GIVEN = 1 << 18 };
-/* Statuses that fit the bits of a choice. */
-enum { TALLY_STATUSES = 32 };
-
 /* Rows are counted in 32 bits, or in 64 bits where there are too many of them. */
 typedef enum {
     TALLY_COUNT,
@@ -33,9 +30,9 @@ typedef enum {
 
 /* Measures are given choice by choice: those of a choice end before `measures_end`. */
 typedef struct {
-    uint8_t statuses[256];   /* 1: chosen */
-    uint32_t bits;           /* the first of them */
-    int in_bits;             /* no other status is chosen */
+    int run_count;           /* runs of chosen statuses */
+    uint8_t first[128];      /* of each run */
+    uint8_t more[128];       /* statuses after it */
     int64_t low, high;       /* both belong */
     const int64_t *positive; /* NULL: no test */
     const uint8_t *marked;   /* NULL: no test */
@@ -46,7 +43,8 @@ typedef struct {
     TallyTake take;
     const int64_t *values;
     int64_t *result;
-    size_t at; /* of its figure in a cell */
+    size_t at;   /* of its figure in a cell */
+    int counted; /* the next measure counts the same rows: the two are taken together */
 } TallyMeasure;
 
 typedef struct {
@@ -92,30 +90,30 @@ static inline uint64_t tally_greater(uint64_t one, uint64_t other) {
     return one > other ? one : other;
 }
 
-ALWAYS_INLINE int64_t tally_code(const void *codes, int wide, int64_t row) {
-    return wide ? ((const int64_t *)codes)[row] : ((const int32_t *)codes)[row];
-}
-
 /* Mark the rows of a block that are of the groups from `low` up to `high`. */
-ALWAYS_INLINE void tally_find(const Tally *tally, int64_t low, int64_t high, TallyBlock *block,
-                              int wide) {
-    const uint64_t width = (uint64_t)high - (uint64_t)low;
-    for (int64_t i = 0; i < block->count; i++) {
-        const uint64_t group =
-            (uint64_t)tally_code(tally->codes, wide, block->first + i) - (uint64_t)low;
-        block->own[i] = group < width;
-        block->cells[i] = (group < width ? group : 0) * tally->cell;
-    }
-}
+#define TALLY_FIND(code, number)                                            \
+    do {                                                                    \
+        const code *codes = (const code *)tally->codes + block->first;      \
+        const number width = (number)(high - low), lowest = (number)low;    \
+        const uint32_t cell = (uint32_t)tally->cell;                        \
+        const int64_t count = block->count;                                 \
+        for (int64_t i = 0; i < count; i++) {                               \
+            const number group = (number)codes[i] - lowest;                 \
+            own[i] = group < width;                                         \
+            cells[i] = (uint64_t)(group < width ? group : 0) * cell;        \
+        }                                                                   \
+    } while (0)
 
 CLONED static void tally_find_narrow(const Tally *tally, int64_t low, int64_t high,
-                                     TallyBlock *block) {
-    tally_find(tally, low, high, block, 0);
+                                     const TallyBlock *block, uint8_t *RESTRICT own,
+                                     uint64_t *RESTRICT cells) {
+    TALLY_FIND(int32_t, uint32_t);
 }
 
 CLONED static void tally_find_wide(const Tally *tally, int64_t low, int64_t high,
-                                   TallyBlock *block) {
-    tally_find(tally, low, high, block, 1);
+                                   const TallyBlock *block, uint8_t *RESTRICT own,
+                                   uint64_t *RESTRICT cells) {
+    TALLY_FIND(int64_t, uint64_t);
 }
 
 /* Set out the block of rows from `first` on, and ask for their cells. */
@@ -125,9 +123,9 @@ static void tally_open(const Tally *tally, int64_t first, int64_t low, int64_t h
     block->first = first;
     block->count = tally->end - first < TALLY_BLOCK ? tally->end - first : TALLY_BLOCK;
     if (tally->wide) {
-        tally_find_wide(tally, low, high, block);
+        tally_find_wide(tally, low, high, block, block->own, block->cells);
     } else {
-        tally_find_narrow(tally, low, high, block);
+        tally_find_narrow(tally, low, high, block, block->own, block->cells);
     }
     for (int64_t i = 0; i < block->count; i++) {
         PREFETCH_WRITE(cells + block->cells[i]);
@@ -137,27 +135,29 @@ static void tally_open(const Tally *tally, int64_t first, int64_t low, int64_t h
 
 /* Mark the rows of a block that lie in the window of a choice. */
 CLONED static void tally_within(const Tally *tally, const TallyChoice *choice,
-                                const TallyBlock *block, uint8_t *marks) {
+                                const TallyBlock *block, uint8_t *RESTRICT marks) {
     const int64_t *placed = tally->placed + block->first;
     const uint64_t low = (uint64_t)choice->low, width = (uint64_t)choice->high - low;
-    const uint8_t any = choice->low <= choice->high;
-    for (int64_t i = 0; i < block->count; i++) {
-        marks[i] = any & block->own[i] & ((uint64_t)placed[i] - low <= width);
+    const uint8_t *own = block->own;
+    const int64_t count = choice->low <= choice->high ? block->count : 0;
+    for (int64_t i = 0; i < count; i++) {
+        marks[i] = own[i] & ((uint64_t)placed[i] - low <= width);
     }
+    memset(marks + count, 0, (size_t)(TALLY_BLOCK - count));
 }
 
 /* Of the rows within its window, mark those of a choice. */
 CLONED static void tally_choose(const Tally *tally, const TallyChoice *choice,
-                                const TallyBlock *block, const uint8_t *within, uint8_t *marks) {
+                                const TallyBlock *block, const uint8_t *within,
+                                uint8_t *RESTRICT marks) {
     const uint8_t *status = tally->status + block->first;
     const int64_t count = block->count;
-    if (choice->in_bits) {
+    memset(marks, 0, (size_t)count);
+    for (int run = 0; run < choice->run_count; run++) {
+        const uint8_t first = choice->first[run], more = choice->more[run];
         for (int64_t i = 0; i < count; i++) {
-            const uint32_t chosen = choice->bits >> (status[i] % TALLY_STATUSES);
-            marks[i] = within[i] & (status[i] < TALLY_STATUSES) & (uint8_t)(chosen & 1);
+            marks[i] |= within[i] & ((uint8_t)(status[i] - first) <= more);
         }
-    } else {
-        for (int64_t i = 0; i < count; i++) marks[i] = within[i] & choice->statuses[status[i]];
     }
     if (choice->positive != NULL) {
         const int64_t *positive = choice->positive + block->first;
@@ -206,21 +206,30 @@ static inline void tally_list(const Tally *tally, const uint8_t *marks, TallyLis
     list->count = kept;
 }
 
-/* Do something with the `figure` of each `row` of a list. */
-#define TALLY_EACH(type, action)                                  \
-    do {                                                          \
-        for (size_t i = 0; i < count; i++) {                      \
-            const size_t row = list->rows[i];                     \
-            type *figure = (type *)(figures + block->cells[row]); \
-            action;                                               \
-        }                                                         \
+/* Do something with the `figure` of each `row` of a list, and count the row where that is asked. */
+#define TALLY_EACH(type, action)                                               \
+    do {                                                                       \
+        if (counts == NULL) {                                                  \
+            for (size_t i = 0; i < list->count; i++) {                         \
+                const size_t row = list->rows[i];                              \
+                type *figure = (type *)(figures + block->cells[row]);          \
+                action;                                                        \
+            }                                                                  \
+        } else {                                                               \
+            for (size_t i = 0; i < list->count; i++) {                         \
+                const size_t row = list->rows[i];                              \
+                type *figure = (type *)(figures + block->cells[row]);          \
+                action;                                                        \
+                *(uint32_t *)(counts + block->cells[row]) += 1;                \
+            }                                                                  \
+        }                                                                      \
     } while (0)
 
 static inline void tally_measure(const Tally *tally, const TallyMeasure *measure,
                                  const TallyBlock *block, const TallyList *list, int64_t low) {
-    char *figures = tally->cells + (size_t)low * tally->cell + measure->at;
+    char *first = tally->cells + (size_t)low * tally->cell;
+    char *figures = first + measure->at, *counts = measure->counted ? first + measure[1].at : NULL;
     const int64_t *values = measure->values + block->first;
-    const size_t count = list->count;
     const uint64_t turn = tally_turn(measure->take);
     if (measure->take == TALLY_COUNT) {
         TALLY_EACH(uint32_t, *figure += 1);
@@ -245,8 +254,9 @@ static void tally_block(const Tally *tally, const TallyBlock *block, int64_t low
         }
         tally_choose(tally, choice, block, within, marks);
         tally_list(tally, marks, &list);
-        for (; measure < choice->measures_end; measure++) {
+        while (measure < choice->measures_end) {
             tally_measure(tally, &tally->measures[measure], block, &list, low);
+            measure += 1 + tally->measures[measure].counted;
         }
     }
 }

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport calloc, free
 
 from crmcore.kernels import threads
@@ -25,9 +25,9 @@ cdef extern from "tallying.h" nogil:
     ctypedef enum TallyTake:
         TALLY_COUNT, TALLY_COUNT_WIDE, TALLY_SUM, TALLY_SMALLEST, TALLY_LARGEST
     ctypedef struct TallyChoice:
-        uint8_t statuses[256]
-        uint32_t bits
-        bint in_bits
+        int run_count
+        uint8_t first[128]
+        uint8_t more[128]
         int64_t low, high
         const int64_t *positive
         const uint8_t *marked
@@ -37,6 +37,7 @@ cdef extern from "tallying.h" nogil:
         const int64_t *values
         int64_t *result
         size_t at
+        bint counted
     ctypedef struct Tally:
         int64_t start, end
         bint wide
@@ -52,7 +53,6 @@ cdef extern from "tallying.h" nogil:
         const int64_t *place
         int64_t size
         bint several
-    enum: TALLY_STATUSES
     bint lists_several()
     void tally_groups(const Tally *, int64_t, int64_t)
     bint tally_results(const Tally *, char *const *, int, int64_t, int64_t)
@@ -172,10 +172,8 @@ cdef class _Job:
         if self.tally.choices == NULL or self.tally.measures == NULL:
             raise MemoryError
         for at in sorted(range(len(choices)), key=lambda at: (choices[at].low, choices[at].high)):
-            for row, measure in enumerate(measures):
-                if measure.choice == at:
-                    self._measure(&self.tally.measures[self.tally.measure_count], measure, row)
-                    self.tally.measure_count += 1
+            rows = [row for row, measure in enumerate(measures) if measure.choice == at]
+            self._measures(measures, sorted(rows, key=lambda row: measures[row].take == "count"))
             self._choice(&self.tally.choices[self.tally.choice_count], choices[at])
             self.tally.choice_count += 1
         if self.tally.measure_count < len(measures):
@@ -184,15 +182,14 @@ cdef class _Job:
         return 0
 
     cdef int _choice(self, TallyChoice *choice, given) except -1:
-        cdef const uint8_t[::1] chosen = given.by_status().view(np.uint8)
-        cdef Py_ssize_t code
-        choice.in_bits = True
-        for code in range(chosen.shape[0]):
-            choice.statuses[code] = chosen[code]
-            if code < TALLY_STATUSES:
-                choice.bits |= <uint32_t>chosen[code] << code
-            elif chosen[code]:
-                choice.in_bits = False
+        # A status joins the run that ends before it.
+        for code in np.flatnonzero(given.by_status()).tolist():
+            last = choice.run_count - 1
+            if last >= 0 and code == choice.first[last] + choice.more[last] + 1:
+                choice.more[last] += 1
+            else:
+                choice.first[choice.run_count] = code
+                choice.run_count += 1
         choice.low = given.low
         choice.high = given.high
         choice.measures_end = self.tally.measure_count
@@ -200,6 +197,17 @@ cdef class _Job:
             choice.positive = self._values(given.positive)
         if given.marked is not None:
             choice.marked = <const uint8_t *>self._address(given.marked, np.bool_, self.tally.end)
+        return 0
+
+    cdef int _measures(self, list measures, list rows) except -1:
+        """Set out the measures of one choice, counts last: one is taken with what is before it."""
+        cdef TallyMeasure *measure
+        for place, row in enumerate(rows):
+            measure = &self.tally.measures[self.tally.measure_count]
+            self._measure(measure, measures[row], row)
+            self.tally.measure_count += 1
+            if place and measure.take == TALLY_COUNT:
+                (measure - 1).counted = (measure - 1).take != TALLY_COUNT
         return 0
 
     cdef int _measure(self, TallyMeasure *measure, given, row) except -1:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crmcore.columns import Ints
 
-__all__ = ["Survey", "above", "negative", "survey", "translate"]
+__all__ = ["Survey", "above", "survey", "translate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,15 @@ class Survey:
         The extreme values.
     zeros, negatives
         How many values are 0, and how many are below it.
+    negative_rows
+        The rows of those below 0, ascending, where they were asked for.
     """
 
     least: int = 0
     greatest: int = 0
     zeros: int = 0
     negatives: int = 0
+    negative_rows: Ints | None = field(default=None, compare=False, repr=False)
 
     @property
     def reach(self) -> int:
@@ -35,10 +38,11 @@ class Survey:
         return max(self.greatest, -self.least, 0)
 
 
-def survey(values: Ints) -> Survey:
-    """Look at a column once."""
+def survey(values: Ints, *, listed: bool = False) -> Survey:
+    """Look at a column once; `listed`: list the rows of the values below 0."""
+    rows = np.flatnonzero(values < 0) if listed else None
     if len(values) == 0:
-        return Survey()
+        return Survey(negative_rows=rows)
     least, greatest = int(values.min()), int(values.max())
     inside = least <= 0 <= greatest
     return Survey(
@@ -46,17 +50,13 @@ def survey(values: Ints) -> Survey:
         greatest,
         len(values) - int(np.count_nonzero(values)) if inside else 0,
         int(np.count_nonzero(values < 0)) if least < 0 else 0,
+        rows,
     )
 
 
 def above(values: Ints, bound: int) -> int:
     """Return how many values are greater than the bound."""
     return int(np.count_nonzero(values > bound))
-
-
-def negative(values: Ints) -> Ints:
-    """Return the rows of the values below 0, ascending."""
-    return np.flatnonzero(values < 0)
 
 
 def translate(codes: NDArray[np.integer], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
