@@ -262,8 +262,13 @@ class BoundTable:
         """
         refuse_outside(self.checked, columns)
         categories, referred = self._referred(columns)
-        parts = by_blocks(lambda block: self._decide(block, referred), columns, rows)
-        codes, matched = (np.concatenate(part) for part in zip(*parts, strict=True))
+        codes: Codes = np.empty(rows, label_dtype(len(categories)))
+        matched: Places = np.empty(rows, np.int16)
+
+        def decide(block: Block) -> None:
+            codes[block.rows], matched[block.rows] = self._decide(block, referred)
+
+        by_blocks(decide, columns, rows)
         if self.unknown == "error":
             self._refuse_unknown(matched)
         known = matched != MISSING

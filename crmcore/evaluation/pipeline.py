@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,18 @@ from crmcore.records.ids import Ids
 from crmcore.records.orders import UNLINKED, WITHDRAWN, OrderTable
 from crmcore.timing import Timing
 
-__all__ = ["Ledger", "Population", "attributes_of", "decide", "facts_of", "given_moments"]
+__all__ = [
+    "Ledger",
+    "Population",
+    "attributes_of",
+    "decide",
+    "facts_of",
+    "given_moments",
+    "in_order",
+]
 
 _MAX_LISTED = 10
+_LEADING = ("class", "segment", "stage", "grade")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +52,10 @@ class Population:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def without_customers(self) -> Population:
+        """Return the same people, when nobody asks any more where those of the table stand."""
+        return replace(self, of_customers=np.empty(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,6 +225,12 @@ def decide(
     for step in policy.steps:
         result[step.name] = step.apply(result | given, rows, timing)
     return result
+
+
+def in_order(columns: Mapping[str, Column]) -> dict[str, Column]:
+    """Return the decisions that matter most first, the class before all."""
+    leading = [name for name in _LEADING if name in columns]
+    return {name: columns[name] for name in leading} | dict(columns)
 
 
 def given_moments(timing: Timing, last_evaluated_us: Ints | None) -> dict[str, Column]:

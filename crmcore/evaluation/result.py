@@ -15,10 +15,13 @@ from crmcore.errors import UnknownCustomerError
 from crmcore.evaluation.asking import Question, last_evaluated
 from crmcore.evaluation.explanation import Explanation, Subject, explain
 from crmcore.evaluation.pipeline import (
+    Ledger,
     Population,
     attributes_of,
     decide,
     facts_of,
+    in_order,
+    refuse,
 )
 from crmcore.evaluation.review import Seen, review, review_customers
 from crmcore.facts import FactTable, check_ranges
@@ -35,8 +38,6 @@ if TYPE_CHECKING:
     from crmcore.records.models import Customer, Order
 
 __all__ = ["Evaluation", "concluded", "evaluate", "evaluate_customer", "evaluate_facts"]
-
-_LEADING = ("class", "segment", "stage", "grade")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,19 +231,35 @@ def evaluate(
     """
     question = Question.of(policy, as_of, known_at, last_evaluated_at, identity)
     ledger, customers = question.ledger(orders), question.persons(customers)
-    ids, known_us = ledger.now.customer_ids, question.known_us(orders)
-    population = Population.of(ids, customers)
-    facts = facts_of(policy, ledger, question.timing, population)
+    known_us = question.known_us(orders)
+    ids, given, about_customers = _gathered(question, ledger, customers)
     seen = Seen.of(ledger.now, question.timing, enough=policy.notes.minimum_customers)
     findings = (
         *review(policy, seen, known_us, asked_known=known_at is not None),
-        *review_customers(ids, customers, population),
+        *about_customers,
         *findings_of_intake(orders.intake),
     )
-    columns = concluded(question, facts, customers, population)
-    last, timing = question.last_evaluated_us, question.timing
-    ids, kind = population.ids, orders.frame_kind
+    last, timing, kind = question.last_evaluated_us, question.timing, orders.frame_kind
+    columns = in_order(decide(policy, given, len(ids), timing, last))
     return Evaluation(policy, ids, columns, timing, known_us, last, findings, ledger.now, kind)
+
+
+def _gathered(
+    question: Question, ledger: Ledger, customers: CustomerTable | None
+) -> tuple[Ids, dict[str, Column], tuple[Finding, ...]]:
+    """Return everybody, with facts and attributes, and the findings about the customers.
+
+    The places of a population take much room. Those of the customers are gone before the facts
+    are worked out, and all others before anything is decided.
+    """
+    policy, ids = question.policy, ledger.now.customer_ids
+    refuse(policy, ledger, question.timing)
+    population = Population.of(ids, customers)
+    findings = tuple(review_customers(ids, customers, population))
+    attributes = attributes_of(policy, customers, population)
+    population = population.without_customers()
+    facts = facts_of(policy, ledger, question.timing, population)
+    return population.ids, facts | attributes, findings
 
 
 def concluded(
@@ -254,7 +271,7 @@ def concluded(
     """Return all columns of a result, given everybody's facts."""
     policy, last = question.policy, question.last_evaluated_us
     given = {**facts, **attributes_of(policy, customers, population)}
-    return _in_order(decide(policy, given, len(population), question.timing, last))
+    return in_order(decide(policy, given, len(population), question.timing, last))
 
 
 def evaluate_facts(
@@ -310,8 +327,8 @@ def evaluate_facts(
     now = moments(as_of, policy.zone)
     timing = Timing(policy.zone, now, policy.evaluation.held(now, policy.zone))
     last = last_evaluated(policy, timing, last_evaluated_at)
-    columns = decide(policy, facts.columns, len(facts), timing, last)
-    columns, kind = _in_order(columns), facts.frame_kind
+    columns = in_order(decide(policy, facts.columns, len(facts), timing, last))
+    kind = facts.frame_kind
     return Evaluation(policy, facts.ids, columns, timing, None, last, (), frame_kind=kind)
 
 
@@ -379,9 +396,3 @@ def evaluate_customer(
         known_at=known_at,
         last_evaluated_at=last_evaluated_at,
     )
-
-
-def _in_order(columns: Mapping[str, Column]) -> dict[str, Column]:
-    """Return the decisions first, the class before all."""
-    leading = [name for name in _LEADING if name in columns]
-    return {name: columns[name] for name in leading} | dict(columns)

@@ -19,6 +19,8 @@ Shared = TypeVar("Shared", Ints, Mask)
 
 __all__ = ["Finish", "nothing", "refuse_beyond"]
 
+_ZERO = np.zeros(1, np.int64)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finish:
@@ -32,12 +34,16 @@ class Finish:
         The moments to which days are counted.
     exponent
         Decimal digits of the currency.
+    owned
+        Whether the figures are nobody else's, so that smallest and largest values can be filled
+        in place where there are none.
     """
 
     figures: Mapping[Figure, Ints]
     size: int
     timing: Timing
     exponent: int
+    owned: bool = False
     _known: dict[Figure, Mask | None] = field(default_factory=dict)
 
     def column(self, name: str, fact: Fact, recipe: Recipe) -> Column:
@@ -54,18 +60,17 @@ class Finish:
             return nothing(type_, self.size)
         if recipe.watch is not None:
             refuse_beyond(name, recipe.watch, self.figures)
-        values = -values if recipe.negated else _shared(values)
         if recipe.counts is None:
-            return Column(type_.kind, values, exponent=type_.exponent)
+            return Column(type_.kind, _signed(values, recipe), exponent=type_.exponent)
         known = self._known_by(recipe.counts)
         if type_.kind == "ratio":
             # Where it is 0 the ratio is not known.
             divisor = _shared(self.figures[recipe.counts])
-            return Column("ratio", values, known, divisor, type_.exponent)
+            return Column("ratio", _signed(values, recipe), known, divisor, type_.exponent)
         if recipe.values.of == "placed":
             values = self._time(values, known, fact, type_)
-        elif known is not None:
-            values = np.where(known, values, 0)
+        else:
+            values = _signed(self._filled(values, known, _ZERO), recipe)
         return Column(type_.kind, values, known, exponent=type_.exponent)
 
     def type_of(self, name: str, fact: Fact) -> FieldType:
@@ -81,12 +86,28 @@ class Finish:
     def _time(self, found: Ints, known: Mask | None, fact: Fact, type_: FieldType) -> Ints:
         """Return instants, local days, or days up to the moment."""
         moment = self.timing.of(windowed=fact.window is not None)
-        if known is not None:
-            found = np.where(known, found, moment.at[:1])
+        found = self._filled(found, known, moment.at[:1])
         if type_.kind == "instant":
-            return found
+            return _shared(found)
         days = self.timing.zone.local_days(found)
         return days if type_.kind == "date" else moment.day - days
+
+    def _filled(self, values: Ints, known: Mask | None, other: Ints) -> Ints:
+        """Return the values, and another one where they are not known.
+
+        Facts that share a figure share what is known, and the moment: in place it comes to the same
+        however often it is done.
+        """
+        if known is None:
+            return values
+        if not self.owned:
+            return np.where(known, values, other)
+        np.copyto(values, other, where=~known)
+        return values
+
+
+def _signed(values: Ints, recipe: Recipe) -> Ints:
+    return -values if recipe.negated else _shared(values)
 
 
 def _shared(array: Shared) -> Shared:

@@ -154,7 +154,7 @@ class FactPlan:
             When an order and its returns add up beyond 64 bits.
         """
         books = Books(orders, timing, self.windows, self.sale_statuses)
-        return Partial(orders.customer_ids, tally(books, self.figures_of(books, alone=False)))
+        return Partial(orders.customer_ids, tally(books, self.figures))
 
     def finish(self, partial: Partial, timing: Timing, exponent: int) -> dict[str, Column]:
         """Return the columns of the constant facts, one row for each of ``partial.ids``.
@@ -179,18 +179,28 @@ class FactPlan:
             for name, recipe in self.recipes.items()
         }
 
-    def figures_of(self, books: Books, *, alone: bool) -> Iterator[Figure]:
-        """Yield the figures to be kept of some orders.
+    @cached_property
+    def figures(self) -> tuple[Figure, ...]:
+        """The figures to be kept of a batch, each once; of the other batches nothing is known."""
+        recipes = self.recipes.values()
+        kept = (figure for one in recipes for figure in (*one.figures, *_told(one)))
+        return tuple(dict.fromkeys(kept))
 
-        Of orders that stand `alone`, what tells of sums beyond 64 bits is left out where no sum
-        of values so small can get there. In a batch it is kept: of the other batches nothing is
-        known. Only its high part is 0 there, whatever the other batches hold.
+    def figures_alone(self, books: Books) -> Iterator[Figure]:
+        """Yield the figures to be kept of orders beside which there are no others.
+
+        What tells of sums beyond 64 bits is left out where no sum of values so small can get
+        there.
         """
         for recipe in self.recipes.values():
             yield from recipe.figures
-            watch = recipe.watch
-            if watch is None or (alone and books.is_roomy(watch.total.of)):
-                continue
-            yield watch.high
-            if watch.gross is not None:
-                yield watch.gross
+            if recipe.watch is not None and not books.is_roomy(recipe.watch.total.of):
+                yield from _told(recipe)
+
+
+def _told(recipe: Recipe) -> list[Figure]:
+    """Return the figures that tell of a sum beyond 64 bits."""
+    watch = recipe.watch
+    if watch is None:
+        return []
+    return [watch.high] if watch.gross is None else [watch.high, watch.gross]

@@ -68,8 +68,8 @@ def summarise(
     plan = FactPlan(facts, windows, sale_statuses)
     books = Books(orders, timing, windows, sale_statuses)
     everybody = len(orders.customer_ids) if place is None else size or 0
-    figures = tally(books, plan.figures_of(books, alone=True), place, size)
-    finish = Finish(figures, everybody, timing, orders.currency.exponent)
+    figures = tally(books, plan.figures_alone(books), place, size)
+    finish = Finish(figures, everybody, timing, orders.currency.exponent, owned=True)
     columns: dict[str, Column] = {}
     for name, fact in facts.items():
         if name in plan.recipes:

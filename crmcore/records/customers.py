@@ -63,7 +63,7 @@ class CustomerTable:
     ids: Ids
     raw: Mapping[str, Raw]
     intake: Intake
-    positions: Ints
+    positions: Codes
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -113,8 +113,9 @@ class CustomerTable:
         ids = given.pop("customer_id")
         left_out: list[LeftOut] = []
         rows = _usable(ids, left_out)
-        codes, names = code_ids(ids if len(rows) == len(ids) else ids.take(rows), "customer_id")
-        if len(names) < len(rows):
+        codes, names = code_ids(ids if rows is None else ids.take(rows), "customer_id")
+        if len(names) < len(codes):
+            rows = np.arange(len(ids)) if rows is None else rows
             clash, repeat = _repeats(codes, [column.take(rows) for column in given.values()])
             _leave_out(left_out, "quarantined", "conflicting_duplicate", rows[clash])
             _leave_out(left_out, "collapsed", "duplicate", rows[repeat])
@@ -124,12 +125,12 @@ class CustomerTable:
         there = places >= 0
         if not there.all():
             names, places = names.take(there), places[there]
-        rows = places if len(rows) == len(ids) else rows[places]
+        positions = places if rows is None else rows[places]
         return cls(
             names,
-            {name: column.take(rows) for name, column in given.items()},
-            Intake(len(ids), len(rows), tuple(left_out)),
-            rows,
+            {name: column.take(positions) for name, column in given.items()},
+            Intake(len(ids), len(positions), tuple(left_out)),
+            positions,
         )
 
     def take(self, rows: Ints, ids: Ids) -> CustomerTable:
@@ -168,8 +169,8 @@ class _WrongError(Exception):
         self.expected, self.where = expected, where
 
 
-def _usable(ids: Raw, left_out: list[LeftOut]) -> Ints:
-    """Return the rows with an id, and account for the others."""
+def _usable(ids: Raw, left_out: list[LeftOut]) -> Ints | None:
+    """Return the rows with an id, ``None`` for all of them, and account for the others."""
     unusable: Mask | None = None
     for reason, mask in (
         ("missing_customer_id", ids.missing),
@@ -178,7 +179,7 @@ def _usable(ids: Raw, left_out: list[LeftOut]) -> Ints:
         if mask is not None:
             _leave_out(left_out, "quarantined", reason, np.flatnonzero(mask))
             unusable = mask if unusable is None else unusable | mask
-    return np.arange(len(ids)) if unusable is None else np.flatnonzero(~unusable)
+    return None if unusable is None else np.flatnonzero(~unusable)
 
 
 def _leave_out(entries: list[LeftOut], kind: LeftOutKind, reason: str, rows: Ints) -> None:

@@ -32,6 +32,7 @@ Bytes: TypeAlias = NDArray[np.uint8]
 Part = TypeVar("Part", Ints, Texts, Bytes)
 
 _EXACT = 2**53
+_AT_ONCE = 2**16
 _NO_NUMBERS = np.empty(0, np.int64)
 _NO_TEXTS = Texts.joined([])
 _NO_UUIDS = np.empty((0, 16), np.uint8)
@@ -379,8 +380,10 @@ def has_repeated_ids(raw: Raw) -> bool:
     return kernels.has_duplicates(raw.values.astype(np.int64, copy=False))
 
 
-def rows_of(codes: Codes, groups: int) -> Ints:
+def rows_of(codes: Codes, groups: int) -> Codes:
     """Return the row of each code, -1 for a code that no row has; no two rows share one."""
-    rows = np.full(groups, -1)
-    rows[codes] = np.arange(len(codes))
+    rows: Codes = np.full(groups, -1, codes.dtype)
+    for start in range(0, len(codes), _AT_ONCE):
+        part = codes[start : start + _AT_ONCE]
+        rows[part] = np.arange(start, start + len(part), dtype=codes.dtype)
     return rows

@@ -24,7 +24,8 @@ BLOCK = 2**16
 class Block(dict[str, Column]):
     """Some rows of columns, each column cut out when it is first asked for.
 
-    A column of length 1 stands for all rows and stays as it is.
+    A column of length 1 stands for all rows and stays as it is. `rows` are those of the columns,
+    `count` is how many there are.
     """
 
     def __init__(
@@ -32,13 +33,13 @@ class Block(dict[str, Column]):
     ) -> None:
         super().__init__()
         self._columns = columns
-        self._rows = rows
+        self.rows = rows
         self.count = count
 
     def __missing__(self, name: str) -> Column:
         column = self._columns[name]
         if len(column) > 1:
-            column = column.take(self._rows)
+            column = column.take(self.rows)
         self[name] = column
         return column
 

@@ -16,7 +16,7 @@ from crmcore.kernels.compiled.hashing import Order, Source
 from crmcore.kernels.compiled.tables import Codes32, Found, Words, each
 from crmcore.kernels.plain import coding as plain
 from crmcore.kernels.plain.coding import Fixed
-from crmcore.texts import Texts
+from crmcore.texts import Offsets, Texts
 
 __all__ = plain.__all__
 
@@ -82,6 +82,8 @@ def merge(left: Ints, right: Ints) -> tuple[Ints, Ints, Ints]:
     left = np.ascontiguousarray(left, np.int64)
     right = np.ascontiguousarray(right, np.int64)
     places, size = _merge(_ints(left), len(left), _ints(right), len(right), _INTS)
+    if size in (len(left), len(right)):
+        return left if size == len(left) else right, *places
     union = np.empty(size, np.int64)
     union[places[0]] = left
     union[places[1]] = right
@@ -129,6 +131,8 @@ def merge_fixed(left: Fixed, right: Fixed) -> tuple[Fixed, Ints, Ints]:
     places, size = _merge(
         _fixed(left, _FIXED), len(left), _fixed(right, _FIXED), len(right), _FIXED
     )
+    if size in (len(left), len(right)):
+        return left if size == len(left) else right, *places
     union = np.empty((size, 16), np.uint8)
     union[places[0]] = left
     union[places[1]] = right
@@ -181,13 +185,18 @@ def find_texts(wanted: Texts, ascending: Texts) -> Ints:
 def merge_texts(left: Texts, right: Texts) -> tuple[Texts, Ints, Ints]:
     if len(left) == 0 or len(right) == 0 or len(left) + len(right) < FEW:
         return plain.merge_texts(left, right)
-    places, size = _merge(
-        _texts(left, _HASHED), len(left), _texts(right, _HASHED), len(right), _HASHED
-    )
-    rows = np.empty(size, np.int64)
-    rows[places[0]] = np.arange(len(left))
-    rows[places[1]] = np.arange(len(left), len(left) + len(right))
-    return Texts.joined([left, right]).take(rows), *places
+    sources = _texts(left, _HASHED), _texts(right, _HASHED)
+    places, size = _merge(sources[0], len(left), sources[1], len(right), _HASHED)
+    if size in (len(left), len(right)):
+        return left if size == len(left) else right, *places
+    lengths = np.empty(size, np.int64)
+    lengths[places[0]] = np.diff(left.offsets)
+    lengths[places[1]] = np.diff(right.offsets)
+    ends = _ends_of_texts(lengths)
+    data = np.empty(int(ends[-1]) or 1, np.uint8)
+    for source, own in zip(sources, places, strict=True):  # what both have is written twice
+        each(len(own), partial(source.place, own, ends, data))
+    return Texts(data[: ends[-1]], _narrow(ends)), *places
 
 
 def _texts(texts: Texts, way: int, seed: Words | None = None) -> Source:
@@ -210,13 +219,18 @@ def _short_texts(keys: Words) -> Texts:
 def _uuid_texts(keys: Words) -> Texts:
     data = np.empty(36 * len(keys), np.uint8)
     each(len(keys), partial(hashing.write_uuids, keys, data))
-    return Texts(data, np.arange(0, len(data) + 1, 36))
+    return Texts(data, _narrow(np.arange(0, len(data) + 1, 36)))
 
 
 def _ends_of_texts(lengths: Ints) -> Ints:
     ends = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=ends[1:])
     return ends
+
+
+def _narrow(ends: Ints) -> Offsets:
+    """Return where texts end in 32 bits, if that is enough."""
+    return ends.astype(np.int32) if ends[-1] <= _MOST else ends
 
 
 def _encode_hashed(texts: Texts, codes: Codes32) -> Texts | None:

@@ -61,6 +61,8 @@ cdef extern from "texts.h" nogil:
     int sort_texts(const Column *, Entry *, Entry *, size_t, int64_t, int)
     void c_copy_texts "copy_texts"(
         const Column *, const int32_t *, int64_t, int64_t, const int64_t *, uint8_t *)
+    void c_place_texts "place_texts"(
+        const Column *, const int64_t *, int64_t, int64_t, const int64_t *, uint8_t *)
     int c_same_texts "same_texts"(const Column *, int64_t, int64_t, int32_t *, const Column *, int)
     void c_write_short "write_short"(
         const uint64_t *, int64_t, int64_t, const int64_t *, uint8_t *)
@@ -141,6 +143,11 @@ cdef class Source:
              const int64_t[::1] ends, uint8_t[::1] data):
         with nogil:
             c_copy_texts(&self.column, &rows[0], first, last, &ends[0], &data[0])
+
+    def place(self, const int64_t[::1] places, const int64_t[::1] ends, uint8_t[::1] data,
+              int64_t first, int64_t last):
+        with nogil:
+            c_place_texts(&self.column, &places[0], first, last, &ends[0], &data[0])
 
     def same(self, int64_t first, int64_t last, int32_t[::1] codes, Source distinct, bint forget):
         cdef bint same

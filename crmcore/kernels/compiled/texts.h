@@ -100,6 +100,18 @@ static void copy_texts(
     }
 }
 
+/* Copy each text to where the text at its place ends up. */
+static void place_texts(
+    const Column *texts, const int64_t *places, int64_t first, int64_t last, const int64_t *ends,
+    uint8_t *data
+) {
+    for (int64_t i = first; i < last; i++) {
+        int64_t at = ends[places[i]];
+        size_t length = (size_t)(ends[places[i] + 1] - at);
+        if (length > 0) memcpy(data + at, texts->data + offset(texts, i), length);
+    }
+}
+
 /* Tell whether two stretches of bytes are the same: most are short, and a call takes longer. */
 static inline int same_bytes(const uint8_t *left, const uint8_t *right, int64_t length) {
     if (length < 8) {

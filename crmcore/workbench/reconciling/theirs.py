@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crmcore.calendars import DAY_US, Zone, day_number, instant_us, to_date, to_datetime
-from crmcore.columns import Column, Ints, Mask, Value
+from crmcore.columns import Codes, Column, Ints, Mask, Value
 from crmcore.conditions import FieldType
 from crmcore.errors import DataError
 from crmcore.records.amounts import minor_units, read_number
@@ -143,7 +143,7 @@ def read_theirs(
     }
 
 
-def _ordered(given: Figures, order: Ints) -> Figures:
+def _ordered(given: Figures, order: Codes) -> Figures:
     return replace(given, values=given.values[order], known=given.known[order])
 
 
