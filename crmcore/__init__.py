@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from crmcore.records.source import Source, load_source
     from crmcore.scoring import Scorer
     from crmcore.streaming import (
+        PartialJob,
         StreamedEvaluation,
         StreamPlan,
         evaluate_batches,
@@ -79,6 +80,7 @@ _HOME = {
     "Order": "crmcore.records.models",
     "OrderLine": "crmcore.records.models",
     "OrderTable": "crmcore.records.orders",
+    "PartialJob": "crmcore.streaming",
     "Policy": "crmcore.policy",
     "PolicyDiff": "crmcore.workbench.diffing",
     "PolicyError": "crmcore.errors",
@@ -136,6 +138,7 @@ __all__ = [
     "Order",
     "OrderLine",
     "OrderTable",
+    "PartialJob",
     "Policy",
     "PolicyDiff",
     "PolicyError",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from engines import Engines
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,3 +34,11 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no folder with larger data")
     return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def engines() -> Iterator[Engines]:
+    """Return what opens the engines that policies are written for as SQL."""
+    engines = Engines()
+    yield engines
+    engines.close()

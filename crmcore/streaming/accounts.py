@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
 
+from crmcore.errors import DataError
+from crmcore.evaluation.review import Seen
 from crmcore.records.draft import Draft
 from crmcore.records.intake import POSITIONS, Intake, LeftOut, LeftOutKind, Month
 from crmcore.records.reading import REASONS
@@ -27,13 +31,14 @@ _NOTICES = (
 
 @dataclass(slots=True)
 class Account:
-    """What became of the rows so far."""
+    """What became of the rows so far; `seen` is what was counted in the orders, where they are."""
 
     rows: int = 0
     kept: int = 0
     unusable: list[LeftOut] = field(default_factory=list)
     settled: list[LeftOut] = field(default_factory=list)
     notices: Counter[str] = field(default_factory=Counter)
+    seen: Seen = field(default_factory=Seen)
 
     def read(self, rows: int, draft: Draft) -> None:
         """Enter rows read, and those of them that cannot be used."""
@@ -46,6 +51,43 @@ class Account:
         self.kept += kept
         self.settled = _added(self.settled + draft.left_out)
         self.notices.update(draft.notices)
+
+    @classmethod
+    def total(cls, accounts: Iterable[Account]) -> Self:
+        """Return the account of all that others account for."""
+        total = cls()
+        for one in accounts:
+            total.rows, total.kept = total.rows + one.rows, total.kept + one.kept
+            total.unusable = _added(total.unusable + one.unusable)
+            total.settled = _added(total.settled + one.settled)
+            total.notices.update(one.notices)
+            total.seen += one.seen
+        return total
+
+    def to_json(self) -> str:
+        """Return the account as text, without positions: those of a part mean nothing elsewhere."""
+        given = {
+            "rows": self.rows,
+            "kept": self.kept,
+            "unusable": [asdict(one) for one in self.unusable],
+            "settled": [asdict(one) for one in self.settled],
+            "notices": self.notices,
+            "seen": asdict(self.seen),
+        }
+        return json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the account that `to_json` wrote; raises `DataError` for any other text."""
+        try:
+            given: dict[str, Any] = json.loads(text)
+            unusable, settled = (
+                [_left_out(one) for one in given[name]] for name in ("unusable", "settled")
+            )
+            notices, seen = Counter(given["notices"]), Seen(**given["seen"])
+            return cls(given["rows"], given["kept"], unusable, settled, notices, seen)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise DataError("an account that cannot be read", column="account") from None
 
     def intake(self, source: Source, unused: Sequence[str]) -> Intake:
         """Return the account as one reading of all rows gives it."""
@@ -73,6 +115,11 @@ def _added(entries: Iterable[LeftOut]) -> list[LeftOut]:
         key = entry.kind, entry.reason
         found[key] = _sum(found[key], entry) if key in found else entry
     return list(found.values())
+
+
+def _left_out(given: dict[str, Any]) -> LeftOut:
+    months = {month: (rows, money) for month, (rows, money) in given["by_month"].items()}
+    return LeftOut(**{**given, "positions": (), "by_month": months})
 
 
 def _sum(one: LeftOut, other: LeftOut) -> LeftOut:

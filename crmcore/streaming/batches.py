@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["Batches", "Stream", "Tell", "stream_of"]
+__all__ = ["Batches", "OfTables", "Stream", "Tell", "frames_of", "stream_of"]
 
 Tables: TypeAlias = "Generator[pa.Table, None, None]"
 Batches: TypeAlias = "str | Path | Iterable[object] | Callable[[], Iterable[object]]"
@@ -148,6 +148,28 @@ class _OfFrames:
         finally:
             if isinstance(frames, Generator):
                 frames.close()
+
+
+class OfTables:
+    """Tables as they come, once; they have the columns that are read, in types of their own."""
+
+    again = False
+    kind = "pyarrow"
+
+    def __init__(self, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+        self.schema, self._tables = schema, tables
+
+    def tables(self, columns: Collection[str], tell: Tell) -> Tables:
+        """Return all rows."""
+        yield from self._tables
+
+    def close(self) -> None:
+        """Leave them to whoever gave them."""
+
+
+def frames_of(given: object) -> Iterator[object]:
+    """Return the frames of what is given: itself, or those that are in it."""
+    return iter([given] if _is_frame(given) or not isinstance(given, Iterable) else given)
 
 
 _ANEW = "give a callable that opens them anew"

@@ -9,11 +9,13 @@ from operator import index
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from crmcore.columns import Column
 from crmcore.evaluation import Evaluation
 from crmcore.evaluation.asking import Question
 from crmcore.evaluation.pipeline import Population, spread_facts
 from crmcore.evaluation.result import concluded
 from crmcore.evaluation.review import review, review_customers
+from crmcore.facts import FactTable
 from crmcore.findings import findings_of_intake
 from crmcore.money import Rates
 from crmcore.policy import Policy
@@ -26,10 +28,10 @@ from crmcore.streaming.job import Answer, Job, RepeatedError
 from crmcore.streaming.partitions import on_disk
 from crmcore.streaming.plan import StreamPlan, stream_plan
 
-__all__ = ["StreamedEvaluation", "evaluate_batches"]
+__all__ = ["MEMORY", "SHARE", "StreamedEvaluation", "decided", "evaluate_batches"]
 
 MEMORY = 1 << 29
-_SHARE = 16
+SHARE = 16
 """What is made of a table while it is evaluated takes about so many times its room."""
 
 
@@ -165,13 +167,22 @@ def evaluate_batches(
         with on_disk():
             opened = TemporaryDirectory(prefix="crmcore-", dir=folder)
         with opened as place:
-            job = Job(question, stream, source, rates, Path(place), max(memory // _SHARE, 1), tell)
+            job = Job(question, stream, source, rates, Path(place), max(memory // SHARE, 1), tell)
             try:
                 answer = job.run(plan)
             except RepeatedError:
                 plan = plan.repeated()
                 answer = job.run(plan)
         return _concluded(question, answer, customers, plan, stream.kind)
+
+
+def decided(
+    question: Question, facts: FactTable, persons: CustomerTable | None
+) -> tuple[Population, dict[str, Column]]:
+    """Return everybody, and all columns, given the facts of those who have orders."""
+    population = Population.of(facts.ids, persons)
+    spread = spread_facts(question.policy, facts.columns, population.of_orders, len(population))
+    return population, concluded(question, spread, persons, population)
 
 
 def _concluded(
@@ -183,8 +194,7 @@ def _concluded(
 ) -> StreamedEvaluation:
     """Return the result, given the facts of those who have orders."""
     customers, facts, known_us = question.persons(customers), answer.facts, answer.known_us
-    population = Population.of(facts.ids, customers)
-    spread = spread_facts(question.policy, facts.columns, population.of_orders, len(population))
+    population, columns = decided(question, facts, customers)
     asked_known = question.asked_known_us is not None
     findings = (
         *review(question.policy, answer.seen, known_us, asked_known=asked_known),
@@ -194,7 +204,7 @@ def _concluded(
     return StreamedEvaluation(
         question.policy,
         population.ids,
-        concluded(question, spread, customers, population),
+        columns,
         question.timing,
         known_us,
         question.last_evaluated_us,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from crmcore import kernels
 from crmcore.calendars import Zone, zone
 from crmcore.evaluation.asking import Question
+from crmcore.evaluation.pipeline import Ledger
 from crmcore.evaluation.review import Seen
 from crmcore.facts import FactTable
 from crmcore.money import Rates
@@ -85,8 +86,26 @@ class Job:
         RepeatedError
             The plan hoped that no order id repeats, and one does.
         """
+        question = self.question
+        parts = (Joined if plan.by_customer else Merged)(question.policy, question.timing)
+        run = self.gather(plan, parts.add)
+        facts, seen = parts.result()
+        return Answer(facts, seen, run.known_us, run.account.intake(self.source, run.unused))
+
+    def gather(self, plan: StreamPlan, add: Callable[[Ledger], None]) -> _Run:
+        """Hand over the orders a part at a time, and return what is known at the end.
+
+        Raises
+        ------
+        RepeatedError
+            As `run`.
+        """
         with ExitStack() as opened:
-            return _Run(self, opened).answer(plan)
+            run = _Run(self, opened)
+            for table in run.tables(plan):
+                run.known_us = self.question.known_us(table)
+                add(self.question.ledger(table))
+        return run
 
 
 class _Run:
@@ -95,14 +114,16 @@ class _Run:
     def __init__(self, job: Job, opened: ExitStack) -> None:
         self._job = job
         self._opened = opened
-        self._account = Account()
+        self.account = Account()
+        self.known_us: int | None = None
         self._zone: Zone = zone(job.source.zone or "UTC")
         self._by_line = job.source.rows == "lines"
         # Nothing of the columns is asked but their names: the types are known with the rows.
         nothing = {name: raw_column(name, []) for name in job.stream.schema.names}
-        self._unused = standardise(nothing, job.source).unused
+        self.unused = standardise(nothing, job.source).unused
 
-    def answer(self, plan: StreamPlan) -> Answer:
+    def tables(self, plan: StreamPlan) -> Iterator[OrderTable]:
+        """Return the orders in at least one table."""
         rows = self._usable()
         if plan.by_order == "if_repeated":
             rows = self._watched(rows)
@@ -111,13 +132,7 @@ class _Run:
         orders = self._settled(rows)
         if plan.by_customer:
             orders = self._by_customer(orders)
-        question, known_us = self._job.question, None
-        parts = (Joined if plan.by_customer else Merged)(question.policy, question.timing)
-        for table in map(self._assembled, orders):
-            parts.add(question.ledger(table))
-            known_us = question.known_us(table)
-        facts, seen = parts.result()
-        return Answer(facts, seen, known_us, self._account.intake(self._job.source, self._unused))
+        return map(self._assembled, orders)
 
     # Steps
 
@@ -129,7 +144,7 @@ class _Run:
             standard = standardise(raw_columns(table), job.source, rates=job.rates)
             positions = np.arange(position, position + table.num_rows)
             draft = usable(Draft(standard, positions, [], dict(standard.notices), self._zone))
-            self._account.read(table.num_rows, draft)
+            self.account.read(table.num_rows, draft)
             given = {name: table[theirs] for name, theirs in names.items() if theirs is not None}
             yield Rows(_afresh(draft), given, positions)
             position += table.num_rows
@@ -137,7 +152,7 @@ class _Run:
     def _read(self) -> Iterator[pa.Table]:
         """Return the columns that are used, in tables that fit; at least one."""
         job, schema = self._job, None
-        needed = [name for name in job.stream.schema.names if name not in self._unused]
+        needed = [name for name in job.stream.schema.names if name not in self.unused]
         with closing(job.stream.tables(needed, job.tell)) as tables:
             for table in pieces(tables, job.limit):
                 schema = table.schema
@@ -168,7 +183,7 @@ class _Run:
         """Make orders single, and fold their lines."""
         for rows in given:
             orders, kept = rows.settled(by_line=self._by_line)
-            self._account.settle(kept, orders.draft)
+            self.account.settle(kept, orders.draft)
             yield replace(orders, draft=_afresh(orders.draft))
 
     def _by_customer(self, given: Iterable[Settled]) -> Iterator[Settled]:
@@ -181,7 +196,7 @@ class _Run:
 
     def _assembled(self, orders: Settled) -> OrderTable:
         table = assemble(orders.prepared(), self._job.source.currency, self._zone)
-        self._account.notices.update(table.intake.notices)
+        self.account.notices.update(table.intake.notices)
         return table
 
     # Partitions

@@ -15,21 +15,33 @@ from crmcore.policy import Policy
 from crmcore.records.ids import Ids
 from crmcore.timing import Timing
 
-__all__ = ["Joined", "Merged"]
+__all__ = ["Joined", "Merged", "finished", "plan_of"]
 
 _ORDERS = "(orders)"
 """A fact beside those of the policy: who has ordered."""
 
 
+def plan_of(policy: Policy) -> FactPlan:
+    """Return what is kept of parts: the figures of the policy's facts, and of who has ordered."""
+    facts = {**policy.facts, _ORDERS: USUAL_FACTS["order_count"]}
+    return FactPlan(facts, policy.windows, policy.sale_statuses)
+
+
+def finished(policy: Policy, timing: Timing, total: Partial) -> tuple[FactTable, int]:
+    """Return the facts that merged figures make, and how many customers have ordered."""
+    columns = plan_of(policy).finish(total, timing, policy.currency.exponent)
+    ordering = int(np.count_nonzero(columns.pop(_ORDERS).values))
+    return FactTable(total.ids, columns), ordering
+
+
 class Merged:
-    """Facts of parts that may have customers in common."""
+    """Facts of parts that may have customers in common; `seen` is what was counted in all."""
 
     def __init__(self, policy: Policy, timing: Timing) -> None:
         self._policy, self._timing = policy, timing
-        facts = {**policy.facts, _ORDERS: USUAL_FACTS["order_count"]}
-        self._plan = FactPlan(facts, policy.windows, policy.sale_statuses)
+        self._plan = plan_of(policy)
         self._parts: list[Partial] = []
-        self._seen = Seen()
+        self.seen = Seen()
 
     def add(self, ledger: Ledger) -> None:
         """Merge the figures of a part."""
@@ -38,15 +50,16 @@ class Merged:
         # Each is more than twice the next, so that no customer is copied for every part.
         while len(self._parts) > 1 and len(self._parts[-2]) <= 2 * len(self._parts[-1]):
             self._parts.append(self._parts.pop().merge(self._parts.pop()))
-        self._seen += Seen.of(ledger.now, self._timing, enough=None)
+        self.seen += Seen.of(ledger.now, self._timing, enough=None)
+
+    def total(self) -> Partial:
+        """Return the figures of all parts."""
+        return reduce(Partial.merge, reversed(self._parts), Partial(Ids(), {}))
 
     def result(self) -> tuple[FactTable, Seen]:
         """Return the facts of all, made of the merged figures."""
-        exponent = self._policy.currency.exponent
-        total = reduce(Partial.merge, reversed(self._parts), Partial(Ids(), {}))
-        columns = self._plan.finish(total, self._timing, exponent)
-        ordering = int(np.count_nonzero(columns.pop(_ORDERS).values))
-        return FactTable(total.ids, columns), self._seen + Seen(ordering=ordering)
+        facts, ordering = finished(self._policy, self._timing, self.total())
+        return facts, self.seen + Seen(ordering=ordering)
 
 
 class Joined:

@@ -10,7 +10,7 @@ from crmcore.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Kinds", "canonical", "cast"]
+__all__ = ["Kinds", "canonical", "cast", "fitted"]
 
 
 class Kinds:
@@ -141,6 +141,29 @@ def cast(table: pa.Table, wanted: Mapping[str, pa.DataType]) -> pa.Table:
     if not columns:
         return table.select([])
     return pa.table(columns, list(wanted))
+
+
+def fitted(table: pa.Table, wanted: Mapping[str, pa.DataType]) -> pa.Table:
+    """Return these columns of a table in these types, of which it has other forms at most.
+
+    Raises
+    ------
+    DataError
+        A column is missing, stands there twice, or holds something of another kind.
+    """
+    import pyarrow as pa
+
+    for name, kind in wanted.items():
+        if table.column_names.count(name) != 1:
+            raise DataError("this column has to be there, once", column=name)
+        column = table[name]
+        holds = column.null_count < len(column)
+        if holds and _common(canonical(kind), canonical(column.type)) is None:
+            raise DataError(f"{column.type}, where {kind} is expected", column=name)
+    try:
+        return cast(table, wanted)
+    except pa.ArrowException as error:
+        raise DataError(f"columns cannot be taken as expected ({type(error).__name__})") from None
 
 
 def _as(column: pa.ChunkedArray, kind: pa.DataType, name: str) -> pa.ChunkedArray:
