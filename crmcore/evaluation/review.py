@@ -18,7 +18,7 @@ from crmcore.timing import Timing
 
 __all__ = ["Seen", "review", "review_customers"]
 
-_AT_ONCE = 2**20
+_AT_ONCE = 2**18
 
 
 @dataclass(frozen=True, slots=True)

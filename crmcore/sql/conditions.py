@@ -35,10 +35,9 @@ class Scope:
     def value(self, name: str) -> Node:
         """Return the value of a name."""
         if name == "as_of":
-            return nodes.number(self.inputs.at_us)
+            return self.inputs.at
         if name == "last_evaluated_at":
-            last = self.inputs.last_us
-            return nodes.nothing("bigint") if last is None else nodes.number(last)
+            return self.inputs.last
         return nodes.column(name, self.table)
 
 
@@ -88,12 +87,14 @@ def _compare(bound: BoundCompare, scope: Scope) -> Node:
 
 
 def _ratio(name: str, op: ComparisonOp, edge: Fraction, scope: Scope) -> Node:
-    """Compare sum / count with n / d as sum * d with n * count: whole numbers of 128 bits."""
-    left = nodes.cast(scope.value(name), "int128")
-    right = nodes.cast(scope.value(divisor_of(name)), "int128")
+    """Compare sum / count with n / d as sum * d with n * count: wide whole numbers."""
+    dialect = scope.inputs.dialect
+    left = dialect.wide(scope.value(name))
+    right = dialect.wide(scope.value(divisor_of(name)))
     if edge.denominator != 1:
-        left = nodes.compute(left, "*", nodes.number(edge.denominator))
-    return nodes.compare(left, op, nodes.compute(nodes.number(edge.numerator), "*", right))
+        left = nodes.compute(left, "*", dialect.wide_number(edge.denominator))
+    edges = nodes.compute(dialect.wide_number(edge.numerator), "*", right)
+    return nodes.compare(left, op, edges)
 
 
 def _one_of(value: Node, items: list[Node]) -> Node:

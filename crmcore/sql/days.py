@@ -8,6 +8,7 @@ import numpy as np
 
 from crmcore.calendars import DAY_US, Zone
 from crmcore.sql import nodes
+from crmcore.sql.dialects import Dialect
 from crmcore.sql.nodes import Node, Query
 
 __all__ = ["COLUMNS", "day_table", "local_day", "runs"]
@@ -54,9 +55,10 @@ def day_table(zone: Zone, low_us: int, high_us: int) -> Query:
     return nodes.select(typed, rows)
 
 
-def local_day(instant: Node, run: str) -> Node:
+def local_day(instant: Node, run: str, dialect: Dialect) -> Node:
     """Return the local day of an instant in a run, as days since 1970-01-01."""
     passed = nodes.compute(instant, "-", nodes.column("start_us", run))
-    days = nodes.compute(passed, "//", nodes.number(DAY_US))
+    days = dialect.quotient(passed, nodes.number(DAY_US))
     day = nodes.compute(nodes.column("first_day", run), "+", days)
-    return nodes.call("LEAST", day, nodes.column("last_day", run))
+    last = nodes.column("last_day", run)
+    return nodes.choose([(nodes.compare(day, ">", last), last)], day)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from crmcore.bands import BoundBands
-from crmcore.calendars import shift_days
-from crmcore.policy import Policy
 from crmcore.scoring import BandStep, NestedStep, Step, SumStep
 from crmcore.segments import TableStep
 from crmcore.sql import nodes
@@ -20,13 +16,13 @@ from crmcore.tables import BoundTable
 __all__ = ["decision"]
 
 
-def decision(step: Step, scope: Scope, policy: Policy) -> Node:
+def decision(step: Step, scope: Scope) -> Node:
     """Return what one step of a policy gives."""
     match step:
         case BandStep():
-            return _banded(step.source, step.bands, scope, policy)
+            return _banded(step.source, step.bands, scope)
         case NestedStep():
-            return _nested(step, scope, policy)
+            return _nested(step, scope)
         case SumStep():
             return _summed(step, scope)
         case TableStep():
@@ -34,18 +30,18 @@ def decision(step: Step, scope: Scope, policy: Policy) -> Node:
     raise AssertionError(step.name)  # refused before
 
 
-def _nested(step: NestedStep, scope: Scope, policy: Policy) -> Node:
+def _nested(step: NestedStep, scope: Scope) -> Node:
     outer, cases = scope.value(step.inside), []
     for points, bands in step.tables.items():
         holds = nodes.compare(outer, "==", nodes.number(points))
-        cases.append((holds, _banded(step.source, bands, scope, policy)))
+        cases.append((holds, _banded(step.source, bands, scope)))
     return nodes.choose(cases, nodes.nothing("bigint"))
 
 
-def _banded(source: str, bands: BoundBands, scope: Scope, policy: Policy) -> Node:
+def _banded(source: str, bands: BoundBands, scope: Scope) -> Node:
     below, *reached, missing = [_outcome(bands, outcome) for outcome in bands.outcomes]
     cases = [(nodes.is_missing(scope.value(source)), missing)]
-    met = list(_edges(source, bands, scope, policy))
+    met = list(_edges(source, bands, scope))
     # The highest edge that is met decides, so the highest comes first.
     cases += reversed(list(zip(met, reached, strict=True)))
     return nodes.choose(cases, below)
@@ -58,22 +54,22 @@ def _outcome(bands: BoundBands, outcome: int | None) -> Node:
     return nodes.text(labels[outcome]) if labels else nodes.number(outcome)
 
 
-def _edges(source: str, bands: BoundBands, scope: Scope, policy: Policy) -> Iterator[Node]:
+def _edges(source: str, bands: BoundBands, scope: Scope) -> Iterator[Node]:
     """Yield for each edge, ascending, whether it is reached."""
     value = scope.value(source)
     if bands.spans:
-        day = np.array([scope.inputs.day])
         if bands.kind == "date":
             value = scope.value(instant_of(source))
         for span in bands.spans:
-            start = int(policy.zone.day_starts(shift_days(day, span, -1))[0])
-            yield nodes.compare(value, ">=", nodes.number(start))
+            yield nodes.compare(value, ">=", scope.inputs.back(span))
     elif bands.kind == "ratio":
-        wide = nodes.cast(value, "int128")
-        scaled = wide if bands.scale == 1 else nodes.compute(wide, "*", nodes.number(bands.scale))
-        divisor = nodes.cast(scope.value(divisor_of(source)), "int128")
+        dialect = scope.inputs.dialect
+        wide = dialect.wide(value)
+        if bands.scale != 1:
+            wide = nodes.compute(wide, "*", dialect.wide_number(bands.scale))
+        divisor = dialect.wide(scope.value(divisor_of(source)))
         for edge in bands.edges.tolist():
-            yield nodes.compare(scaled, ">=", nodes.compute(nodes.number(edge), "*", divisor))
+            yield nodes.compare(wide, ">=", nodes.compute(dialect.wide_number(edge), "*", divisor))
     else:
         for edge in bands.edges.tolist():
             yield nodes.compare(value, ">=", nodes.number(edge))
@@ -81,14 +77,15 @@ def _edges(source: str, bands: BoundBands, scope: Scope, policy: Policy) -> Iter
 
 def _summed(step: SumStep, scope: Scope) -> Node:
     """Return the weighted sum: missing where a part is; its range was checked when loading."""
+    dialect = scope.inputs.dialect
     total: Node | None = None
     for part, weight in step.weights:
-        points = scope.value(part)
+        points = dialect.wide(scope.value(part))
         if weight != 1:
-            points = nodes.compute(nodes.cast(points, "int128"), "*", nodes.number(weight))
+            points = nodes.compute(points, "*", dialect.wide_number(weight))
         total = points if total is None else nodes.compute(total, "+", points)
     assert total is not None  # a sum has parts
-    return nodes.cast(total, "bigint")
+    return dialect.narrow(total)
 
 
 def _first_match(table: BoundTable, scope: Scope) -> Node:
@@ -99,7 +96,9 @@ def _first_match(table: BoundTable, scope: Scope) -> Node:
         cases.append((holds, nodes.text(label)))
         if table.unknown != "skip":
             message = f"a condition of {table.path} is unknown: give the values it needs"
-            instead = otherwise if table.unknown == "default" else nodes.refuse(message)
+            someone = nodes.cast(scope.value("customer_id"), "varchar")
+            refused = scope.inputs.dialect.refuse(message, someone)
+            instead = otherwise if table.unknown == "default" else refused
             cases.append((nodes.is_missing(nodes.bracket(holds)), instead))
     return nodes.choose(cases, otherwise)
 

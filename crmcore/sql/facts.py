@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from crmcore.calendars import FIRST_INSTANT
 from crmcore.facts import Fact
 from crmcore.policy import Policy
 from crmcore.sql import nodes
@@ -17,7 +16,7 @@ from crmcore.sql.days import local_day
 from crmcore.sql.inputs import Inputs
 from crmcore.sql.nodes import Node, Query
 
-__all__ = ["days_from", "divisor_of", "figures", "instant_of", "totals"]
+__all__ = ["days_within", "divisor_of", "figures", "instant_of", "totals"]
 
 
 def divisor_of(name: str) -> str:
@@ -30,22 +29,16 @@ def instant_of(name: str) -> str:
     return f"{name} us"
 
 
-def days_from(policy: Policy, inputs: Inputs) -> int | None:
-    """Return the first instant whose local day any fact asks for, ``None`` when none does."""
+def days_within(policy: Policy, inputs: Inputs) -> tuple[int, int] | None:
+    """Return between which instants the facts ask for local days, ``None`` when none does."""
     asked = [fact for name, fact in policy.facts.items() if _is_day(name, fact)]
-    return min((_bounds(fact, policy, inputs)[0] for fact in asked), default=None)
+    windows = [None if one.window is None else policy.windows[one.window] for one in asked]
+    return inputs.reach(windows) if windows else None
 
 
 def _is_day(name: str, fact: Fact) -> bool:
     kind = fact.field_type(name, 0).kind
     return fact.take.startswith("days_since") or (fact.take in ("first", "last") and kind == "date")
-
-
-def _bounds(fact: Fact, policy: Policy, inputs: Inputs) -> tuple[int, int]:
-    if fact.window is None:
-        return FIRST_INSTANT, inputs.at_us
-    low, high = policy.windows[fact.window].bounds(inputs.now, policy.zone)
-    return int(low[0]), int(high[0])
 
 
 # From the rows of a customer
@@ -67,8 +60,9 @@ class _Rows:
     def __init__(self, table: str, fact: Fact, policy: Policy, inputs: Inputs) -> None:
         self.table = table
         self.of = fact.of
-        self.windowed = fact.window is not None
-        self.bounds = _bounds(fact, policy, inputs)
+        self.dialect = inputs.dialect
+        window = None if fact.window is None else policy.windows[fact.window]
+        self.bounds = None if window is None else inputs.window(window)
 
     @property
     def placed(self) -> Node:
@@ -82,7 +76,7 @@ class _Rows:
         amount = nodes.column("amount_minor", self.table)
         if self.of == "order":
             return amount
-        return nodes.compute(nodes.cast(nodes.number(0), "int128"), "-", amount)
+        return nodes.compute(self.dialect.wide_number(0), "-", self.dialect.wide(amount))
 
     @property
     def counted(self) -> Node:
@@ -101,8 +95,8 @@ class _Rows:
         return self._within([nodes.any_of(either)])
 
     def _within(self, terms: list[Node]) -> Node:
-        if self.windowed:
-            low, high = map(nodes.number, self.bounds)
+        if self.bounds is not None:
+            low, high = self.bounds
             placed = self.placed
             terms += [nodes.compare(placed, ">=", low), nodes.compare(placed, "<=", high)]
         return nodes.all_of(terms)
@@ -122,7 +116,7 @@ def _aggregates(name: str, fact: Fact, rows: _Rows) -> Mapping[str, Node]:
             found = nodes.aggregate(
                 "MIN" if fact.take == "min" else "MAX", rows.value, rows.counted
             )
-            return {name: nodes.cast(found, "bigint")}
+            return {name: rows.dialect.narrow(found)}
     first = fact.take in ("first", "days_since_first")
     found = nodes.aggregate("MIN" if first else "MAX", rows.placed, rows.counted)
     return {instant_of(name) if _is_day(name, fact) else name: found}
@@ -130,12 +124,13 @@ def _aggregates(name: str, fact: Fact, rows: _Rows) -> Mapping[str, Node]:
 
 def _sum(name: str, rows: _Rows, where: Node | None = None) -> Node:
     """Return an exact sum, missing where `where` does not hold; refuse what leaves 64 bits."""
-    wide = nodes.cast(rows.value, "int128")
+    dialect = rows.dialect
+    wide = dialect.wide(rows.value)
     total = nodes.cast(nodes.aggregate("SUM", wide, rows.summed), "bigint")
     absolute = nodes.aggregate("SUM", nodes.call("ABS", wide), rows.summed)
-    beyond = nodes.compare(absolute, ">", nodes.number(nodes.INT64_MAX))
+    beyond = nodes.compare(absolute, ">", dialect.wide_number(nodes.INT64_MAX))
     message = f"the absolute amounts of a customer add up beyond 64 bits (column {name})"
-    cases = [(beyond, nodes.refuse(message))]
+    cases = [(beyond, dialect.refuse(message, total))]
     if where is not None:
         cases.append((nodes.negate(where), nodes.nothing("bigint")))
     return nodes.choose(cases, total)
@@ -156,13 +151,15 @@ def figures(policy: Policy, inputs: Inputs) -> Query:
         query = _joined(query, people, inputs.part("customers"))
     for name in (name for name, fact in policy.facts.items() if _is_day(name, fact)):
         run = _run(name)
-        instant = nodes.column(instant_of(name), inputs.part("totals"))
+        # Everybody is in one run, who has no instant too: not every engine has outer joins by
+        # comparison.
+        instant = nodes.coalesce(nodes.column(instant_of(name), inputs.part("totals")), inputs.at)
         inside = [
             nodes.compare(instant, ">=", nodes.column("start_us", run)),
             nodes.compare(instant, "<=", nodes.column("end_us", run)),
         ]
         days = nodes.table(inputs.part("days"), run)
-        query = query.join(days, on=nodes.all_of(inside), join_type="left", copy=False)
+        query = query.join(days, on=nodes.all_of(inside), copy=False)
     return query
 
 
@@ -179,9 +176,9 @@ def _figure(name: str, fact: Fact, inputs: Inputs) -> Mapping[str, Node]:
     table = inputs.part("totals")
     if _is_day(name, fact):
         instant = nodes.column(instant_of(name), table)
-        day = local_day(instant, _run(name))
+        day = local_day(instant, _run(name), inputs.dialect)
         if fact.take.startswith("days_since"):
-            day = nodes.compute(nodes.number(inputs.day), "-", day)
+            day = nodes.compute(inputs.day, "-", day)
         return {name: day, instant_of(name): instant}
     found = nodes.column(name, table)
     match fact.take:

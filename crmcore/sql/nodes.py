@@ -7,6 +7,7 @@ no literal anything but a literal. SQLGlot is imported when a piece is made.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from crmcore.conditions.language.tree import ComparisonOp
@@ -18,9 +19,20 @@ __all__ = ["Node", "Query", "Type"]
 
 Node: TypeAlias = "exp.Expr"
 Query: TypeAlias = "exp.Select"
-Type: TypeAlias = Literal["bigint", "int128", "int", "varchar", "boolean", "date"]
+Type: TypeAlias = Literal[
+    "bigint",
+    "int128",
+    "int",
+    "decimal",
+    "bigdecimal",
+    "varchar",
+    "text",
+    "boolean",
+    "date",
+    "timestamp",
+]
 Aggregate: TypeAlias = Literal["SUM", "MIN", "MAX"]
-Arithmetic: TypeAlias = Literal["+", "-", "*", "//", "%", "||"]
+Arithmetic: TypeAlias = Literal["+", "-", "*", "/", "//", "%", "||"]
 
 INT64_MAX: Final = 2**63 - 1
 
@@ -49,12 +61,12 @@ def every_column(table: str) -> Node:
     return exp.Column(this=exp.Star(), table=identifier(table))
 
 
-def number(value: int) -> Node:
-    """Return a whole number: 64 bits where it fits, else 128."""
+def number(value: int, type_: Type = "bigint") -> Node:
+    """Return a whole number of at most 64 bits."""
     from sqlglot import exp
 
-    fits = -INT64_MAX <= value <= INT64_MAX
-    return cast(exp.Literal.number(value), "bigint" if fits else "int128")
+    assert abs(value) <= INT64_MAX  # a dialect writes what is wider
+    return cast(exp.Literal.number(value), type_)
 
 
 def text(value: str) -> Node:
@@ -88,6 +100,14 @@ def cast(value: Node, type_: Type) -> Node:
     return exp.Cast(this=value, to=exp.DataType(this=exp.DataType.Type[type_.upper()]))
 
 
+def cast_to(value: Node, name: str) -> Node:
+    """Return a value as one of the engine's own types, by a name that is written here."""
+    from sqlglot import exp
+
+    type_ = exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=name.upper())
+    return exp.Cast(this=value, to=type_)
+
+
 def decimal(value: Node, width: int, digits: int) -> Node:
     """Return a value as an exact decimal of so many digits, and so many after the point."""
     from sqlglot import exp
@@ -105,11 +125,14 @@ def compute(left: Node, sign: Arithmetic, right: Node) -> Node:
         "+": exp.Add,
         "-": exp.Sub,
         "*": exp.Mul,
+        "/": exp.Div,
         "//": exp.IntDiv,
         "%": exp.Mod,
         "||": exp.DPipe,
     }
-    return exp.Paren(this=made[sign](this=left, expression=right))
+    # Whole numbers are divided as the engine divides them: `typed` adds no cast.
+    kind = {"typed": True, "safe": False} if sign == "/" else {}
+    return exp.Paren(this=made[sign](this=left, expression=right, **kind))
 
 
 def compare(left: Node, op: ComparisonOp, right: Node) -> Node:
@@ -162,7 +185,7 @@ def negate(term: Node) -> Node:
     return exp.not_(term, copy=False)
 
 
-def choose(cases: Iterable[tuple[Node, Node]], otherwise: Node) -> Node:
+def choose(cases: Iterable[tuple[Node, Node]], otherwise: Node | None = None) -> Node:
     """Return the value of the first condition that holds; unknown does not."""
     from sqlglot import exp
 
@@ -179,11 +202,6 @@ def call(name: str, *arguments: Node) -> Node:
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
-def refuse(message: str) -> Node:
-    """Return what makes the query fail with a message, once it is computed."""
-    return call("ERROR", text(f"crmcore: {message}"))
-
-
 def coalesce(value: Node, otherwise: Node) -> Node:
     """Return a value, and another where it is missing."""
     from sqlglot import exp
@@ -198,9 +216,46 @@ def bracket(value: Node) -> Node:
     return exp.Paren(this=value)
 
 
+def collate(value: Node, name: str) -> Node:
+    """Return a text in a collation."""
+    from sqlglot import exp
+
+    return exp.Paren(this=exp.Collate(this=value, expression=identifier(name)))
+
+
+def at_utc(value: Node) -> Node:
+    """Return a wall clock time of UTC as an instant."""
+    from sqlglot import exp
+
+    return exp.Paren(this=exp.AtTimeZone(this=value, zone=text("UTC")))
+
+
+def epoch(value: Node) -> Node:
+    """Return the seconds since 1970-01-01 00:00 UTC of an instant."""
+    from sqlglot import exp
+
+    return exp.Extract(this=exp.Var(this="EPOCH"), expression=value)
+
+
+def microsecond() -> Node:
+    """Return the length of a microsecond."""
+    from sqlglot import exp
+
+    return exp.Interval(this=text("1"), unit=exp.Var(this="MICROSECOND"))
+
+
 def day_zero() -> Node:
     """Return the date that days are counted from."""
     return cast(text("1970-01-01"), "date")
+
+
+def source_of(value: Node) -> Node:
+    """Return a column, or an aggregate of one, that a value is computed from."""
+    from sqlglot import exp
+
+    found = value.find(exp.Filter, exp.AggFunc, exp.Column)
+    assert found is not None  # nothing is refused that does not come from a row
+    return found
 
 
 # Aggregates and queries
@@ -227,12 +282,13 @@ def _filtered(whole: Node, where: Node | None) -> Node:
     return whole if where is None else exp.Filter(this=whole, expression=exp.Where(this=where))
 
 
-def table(name: str, alias: str | None = None) -> exp.Table:
-    """Return a table by one name."""
+def table(name: str, alias: str | None = None, schema: str | None = None) -> exp.Table:
+    """Return a table by one name; the engine's own tables stand in a schema."""
     from sqlglot import exp
 
     shown = None if alias is None else exp.TableAlias(this=identifier(alias))
-    return exp.Table(this=identifier(name), alias=shown)
+    where = None if schema is None else identifier(schema)
+    return exp.Table(this=identifier(name), db=where, alias=shown)
 
 
 def select(columns: Mapping[str, Node], source: Node, *more: Node) -> Query:
@@ -278,3 +334,20 @@ def ascending(value: Node) -> Node:
     from sqlglot import exp
 
     return exp.Ordered(this=value, desc=False, nulls_first=True)
+
+
+# Names made here
+
+
+def shorten(query: Query, longest: int) -> None:
+    """Give names of more bytes than an engine keeps another name, each its own."""
+    from sqlglot import exp
+
+    found = list(query.find_all(exp.Identifier))
+    taken = {one.name for one in found}
+    long = sorted(name for name in taken if len(name.encode()) > longest)
+    numbers = (f"crm {number}" for number in count(1))
+    free = (name for name in numbers if name not in taken)
+    short = dict(zip(long, free, strict=False))
+    for one in found:
+        one.set("this", short.get(one.name, one.name))

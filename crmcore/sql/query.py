@@ -15,7 +15,8 @@ from crmcore.sql import nodes
 from crmcore.sql.conditions import Scope
 from crmcore.sql.days import day_table
 from crmcore.sql.decisions import decision
-from crmcore.sql.facts import days_from, divisor_of, figures, totals
+from crmcore.sql.dialects import DIALECTS, Dialect
+from crmcore.sql.facts import days_within, divisor_of, figures, totals
 from crmcore.sql.inputs import Inputs
 from crmcore.sql.nodes import Node, Query
 from crmcore.sql.refusals import problems_of
@@ -59,10 +60,10 @@ def to_sql(
     policy
         The policy.
     dialect
-        Only ``"duckdb"`` so far.
+        ``"duckdb"``, ``"postgres"``, ``"spark"`` or ``"bigquery"``.
     orders
         Name of the relation of orders and returns, each once: ``customer_id`` (whole numbers,
-        ``VARCHAR`` or ``UUID``; missing for anonymous rows), ``placed_us`` (UTC microseconds),
+        text or UUIDs; missing for anonymous rows), ``placed_us`` (UTC microseconds),
         ``amount_minor`` (whole minor units of the policy's currency, negative for returns),
         ``order_id`` and ``returns_order_id`` (of one type), and ``status`` (a standard one).
     customers
@@ -85,9 +86,10 @@ def to_sql(
     Raises
     ------
     PolicyError
-        Something in the policy, each with its place, has no SQL form yet (``not_in_sql``).
+        Something in the policy, each with its place, has no SQL form (``not_in_sql``).
     DataError
-        A naive datetime, or a column that is none of the standard ones.
+        A naive datetime, a column that is none of the standard ones, or a name that the engine
+        would not take as it is.
     MissingExtraError
         SQLGlot is not installed.
 
@@ -112,23 +114,24 @@ def to_sql(
         raise PolicyError(problems)
     last = last_evaluated_at
     last_us = None if last is None else int(moments([last], policy.zone).at[0])
-    inputs = Inputs.of(orders, customers, columns, moments([as_of], policy.zone), last_us)
-    return _query(policy, inputs).sql(
-        dialect=dialect, pretty=True, max_text_width=_WIDTH, copy=False
-    )
+    now = moments([as_of], policy.zone)
+    engine = DIALECTS[dialect]
+    inputs = Inputs.of(engine, orders, customers, columns, policy.zone, now, last_us)
+    return engine.write(_query(policy, inputs), _WIDTH)
 
 
 def _query(policy: Policy, inputs: Inputs) -> Query:
     parts = dict(_parts(policy, inputs))
     last = inputs.part("facts")
     for step in policy.steps:
-        node = decision(step, Scope(last, inputs), policy)
+        node = decision(step, Scope(last, inputs))
         whole = nodes.select({step.name: node}, nodes.table(last), nodes.every_column(last))
         last = inputs.part(f"with {step.name}")
-        parts[last] = whole
-    query = nodes.select(dict(_outputs(policy, last)), nodes.table(last))
-    query = query.where(*checks(inputs, policy))
-    query = query.order_by(nodes.ascending(nodes.column("customer_id", last)))
+        parts[last] = inputs.dialect.step(whole)
+    query = nodes.select(dict(_outputs(policy, last, inputs.dialect)), nodes.table(last))
+    query = query.where(*checks(inputs, policy, last))
+    ids = inputs.dialect.in_order(nodes.column("customer_id", last))
+    query = query.order_by(*map(nodes.ascending, ids))
     for name, part in parts.items():
         query = query.with_(nodes.identifier(name), as_=part, copy=False)
     return query
@@ -144,53 +147,46 @@ def _parts(policy: Policy, inputs: Inputs) -> Iterator[tuple[str, Node]]:
     yield inputs.part("counted rows"), counted_rows(inputs, policy)
     yield inputs.part("totals"), totals(policy, inputs)
     yield inputs.part("everybody"), everybody(inputs)
-    low = days_from(policy, inputs)
-    if low is not None:
-        yield inputs.part("days"), day_table(policy.zone, low, inputs.at_us)
+    within = days_within(policy, inputs)
+    if within is not None:
+        yield inputs.part("days"), day_table(policy.zone, *within)
     yield inputs.part("facts"), figures(policy, inputs)
 
 
-def _outputs(policy: Policy, table: str) -> Iterator[tuple[str, Node]]:
+def _outputs(policy: Policy, table: str, dialect: Dialect) -> Iterator[tuple[str, Node]]:
     """Yield the columns in the order of a result: the decisions that matter most first."""
     yield "customer_id", nodes.column("customer_id", table)
     steps = [step.name for step in policy.steps]
     leading = [name for name in _LEADING if name in steps]
     for name in dict.fromkeys([*leading, *policy.facts, *policy.attributes, *steps]):
-        yield name, _shown(name, policy.fields[name], table)
+        yield name, _shown(name, policy.fields[name], table, dialect)
 
 
-def _shown(name: str, type_: FieldType, table: str) -> Node:
+def _shown(name: str, type_: FieldType, table: str, dialect: Dialect) -> Node:
     """Return a column as it is shown: money in major units, days as dates."""
     value = nodes.column(name, table)
     match type_.kind:
         case "money":
-            return _decimal(value, type_.exponent, _MONEY_WIDTH)
+            return dialect.decimal(value, _MONEY_WIDTH, type_.exponent)
         case "ratio":
-            digits = type_.exponent or _RATIO_DIGITS
-            width = _MONEY_WIDTH if type_.exponent else _RATIO_WIDTH
-            wide = nodes.cast(value, "int128")
-            if not type_.exponent:
-                wide = nodes.compute(wide, "*", nodes.number(10**digits))
-            divisor = nodes.cast(nodes.column(divisor_of(name), table), "int128")
-            return _decimal(_floor(wide, divisor), digits, width)
+            return _ratio(value, nodes.column(divisor_of(name), table), type_.exponent, dialect)
         case "date":
-            return nodes.compute(nodes.day_zero(), "+", nodes.cast(value, "int"))
+            return dialect.date(value)
         case "instant":
-            return nodes.call("MAKE_TIMESTAMPTZ", value)
+            return dialect.instant(value)
         case _:
             return value
 
 
-def _decimal(minor: Node, digits: int, width: int) -> Node:
-    if digits == 0:
-        return nodes.decimal(minor, width, 0)
-    unit = nodes.decimal(nodes.text(f"0.{1:0{digits}}"), digits, digits)
-    whole = nodes.decimal(minor, _RATIO_WIDTH, 0)
-    return nodes.decimal(nodes.compute(whole, "*", unit), width, digits)
-
-
-def _floor(value: Node, divisor: Node) -> Node:
-    """Return a quotient, rounded down also below 0, where engines differ."""
-    rest = nodes.compute(nodes.compute(value, "%", divisor), "+", divisor)
-    rest = nodes.compute(rest, "%", divisor)
-    return nodes.compute(nodes.compute(value, "-", rest), "//", divisor)
+def _ratio(value: Node, divisor: Node, exponent: int, dialect: Dialect) -> Node:
+    """Return a mean rounded down: to the minor unit, or where there is none to 6 digits."""
+    mean, rest = dialect.floor(value, divisor)
+    width, digits = (_MONEY_WIDTH, exponent) if exponent else (_RATIO_WIDTH, _RATIO_DIGITS)
+    if not exponent:
+        unit = 10**digits
+        parts = dialect.quotient(nodes.compute(rest, "*", nodes.number(unit)), divisor)
+        units = nodes.compute(dialect.wide(mean), "*", dialect.wide_number(unit))
+        mean = nodes.compute(units, "+", parts)
+    # What is missing is divided by nothing: not every engine lets 0 be the divisor then.
+    known = nodes.negate(nodes.is_missing(value))
+    return dialect.decimal(nodes.choose([(known, mean)]), width, digits)

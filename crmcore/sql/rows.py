@@ -9,19 +9,15 @@ from crmcore.calendars import FIRST_INSTANT, LAST_INSTANT
 from crmcore.policy import Policy
 from crmcore.records.source import STATUSES
 from crmcore.sql import nodes
+from crmcore.sql.dialects import IDS, Dialect
 from crmcore.sql.inputs import Inputs
 from crmcore.sql.nodes import Node, Query
 
 __all__ = ["checks", "clean_customers", "clean_rows", "counted_rows", "everybody", "linked_returns"]
 
-_WHOLE: Final = tuple(
-    f"{sign}{size}"
-    for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
-    for sign in ("", "U")
-)
-_IDS: Final = (*_WHOLE, "VARCHAR", "UUID")
 _UNDONE: Final = ("cancelled", "refused")
 _GIVEN: Final = "given"
+_BINARY: Final = "text must be compared as it is: use the binary collation"
 
 
 # The rows as given, checked
@@ -33,7 +29,7 @@ def clean_rows(inputs: Inputs) -> Query:
     `link` is what ties returns to orders: an order's own id, and for a return the one it names.
     """
     columns = {
-        "customer_id": _checked_id(_given("customer_id", inputs), "customer_id"),
+        "customer_id": _checked_id("customer_id", inputs),
         "placed_us": _placed(inputs),
         "amount_minor": _amount(inputs),
     }
@@ -41,94 +37,90 @@ def clean_rows(inputs: Inputs) -> Query:
         columns["status"] = _status(inputs)
     if "order_id" in inputs.columns:
         columns["link"] = _link(inputs)
-    known = nodes.negate(_is_absent(_given("customer_id", inputs)))
+    known = nodes.negate(_is_absent("customer_id", inputs))
     return nodes.select(columns, nodes.table(inputs.orders, _GIVEN)).where(known)
 
 
 def clean_customers(inputs: Inputs, policy: Policy) -> Query:
     """Return the customers with what is read of them."""
     assert inputs.customers is not None  # or there were nothing to read
-    ids = _given("customer_id", inputs)
-    columns = {"customer_id": _checked_id(ids, "customer_id")}
+    columns = {"customer_id": _checked_id("customer_id", inputs)}
     if "blocked" in policy.attributes and "blocked" in inputs.columns:
         blocked = _given("blocked", inputs)
-        fits = nodes.among(nodes.call("TYPEOF", blocked), [nodes.text("BOOLEAN")])
-        wrong = nodes.refuse("blocked must be BOOLEAN")
+        fits = inputs.dialect.is_kind(blocked, "boolean")
+        wrong = inputs.dialect.refuse("blocked must be BOOLEAN", blocked)
         columns["blocked"] = nodes.choose([(fits, blocked)], wrong)
     source = nodes.table(inputs.customers, _GIVEN)
-    return nodes.select(columns, source).where(nodes.negate(_is_absent(ids)))
+    return nodes.select(columns, source).where(nodes.negate(_is_absent("customer_id", inputs)))
 
 
 def _given(name: str, inputs: Inputs) -> Node:
     return nodes.column(inputs.columns[name], _GIVEN)
 
 
-def _has_type(value: Node, types: tuple[str, ...]) -> Node:
-    return nodes.among(nodes.call("TYPEOF", value), map(nodes.text, types))
-
-
-def _is_absent(value: Node) -> Node:
+def _is_absent(name: str, inputs: Inputs) -> Node:
     """Return whether an id is missing: as everywhere, empty text is."""
-    empty = nodes.compare(nodes.cast(value, "varchar"), "==", nodes.text(""))
-    is_empty = nodes.choose([(_has_type(value, ("VARCHAR",)), empty)], nodes.truth(False))
+    value, dialect = _given(name, inputs), inputs.dialect
+    empty = nodes.compare(dialect.text(value), "==", nodes.text(""))
+    is_empty = nodes.choose([(dialect.is_kind(value, "text"), empty)], nodes.truth(False))
     return nodes.any_of([nodes.is_missing(value), is_empty])
 
 
-def _checked_id(value: Node, name: str) -> Node:
-    wrong = nodes.refuse(f"{name} must be whole numbers, VARCHAR or UUID")
-    return nodes.choose([(_has_type(value, _IDS), value)], wrong)
+def _checked_id(name: str, inputs: Inputs) -> Node:
+    value, dialect = _given(name, inputs), inputs.dialect
+    wrong = dialect.refuse(f"{name} must be whole numbers, text or UUID", value)
+    return nodes.choose([(dialect.is_kind(value, *IDS), value)], wrong)
 
 
 def _placed(inputs: Inputs) -> Node:
-    placed = _given("placed_us", inputs)
+    placed, dialect = _given("placed_us", inputs), inputs.dialect
     terms = [
-        _has_type(placed, _WHOLE),
+        dialect.is_whole(placed),
         nodes.compare(placed, ">=", nodes.number(FIRST_INSTANT)),
         nodes.compare(placed, "<=", nodes.number(LAST_INSTANT)),
     ]
-    wrong = nodes.refuse("placed_us must be UTC microseconds, of the years 1677 to 9999")
-    return nodes.choose([(nodes.all_of(terms), nodes.cast(placed, "bigint"))], wrong)
+    fits = nodes.cast(placed, "bigint")
+    message = "placed_us must be UTC microseconds, of the years 1677 to 9999"
+    return nodes.choose([(nodes.all_of(terms), fits)], dialect.refuse(message, fits))
 
 
 def _amount(inputs: Inputs) -> Node:
-    amount = _given("amount_minor", inputs)
-    terms = [_has_type(amount, _WHOLE), nodes.negate(nodes.is_missing(amount))]
-    cases = [
-        (nodes.negate(nodes.all_of(terms)), nodes.refuse("amount_minor must be whole numbers"))
-    ]
+    amount, dialect = _given("amount_minor", inputs), inputs.dialect
+    fits = dialect.narrow(amount)
+    terms = [dialect.is_whole(amount), nodes.negate(nodes.is_missing(amount))]
+    wrong = dialect.refuse("amount_minor must be whole numbers", nodes.cast(amount, "bigint"))
+    cases = [(nodes.negate(nodes.all_of(terms)), wrong)]
     if "returns_order_id" in inputs.columns:
-        named = nodes.negate(_is_absent(_given("returns_order_id", inputs)))
+        named = nodes.negate(_is_absent("returns_order_id", inputs))
         positive = nodes.compare(amount, ">=", nodes.number(0))
-        wrong = nodes.refuse("a row that returns an order has an amount that is not negative")
-        cases.append((nodes.all_of([named, positive]), wrong))
-    return nodes.choose(cases, nodes.cast(amount, "bigint"))
+        message = "a row that returns an order has an amount that is not negative"
+        cases.append((nodes.all_of([named, positive]), dialect.refuse(message, fits)))
+    return nodes.choose(cases, fits)
 
 
 def _status(inputs: Inputs) -> Node:
-    status = nodes.cast(_given("status", inputs), "varchar")
+    status = inputs.dialect.text(_given("status", inputs))
     known = nodes.among(status, map(nodes.text, STATUSES))
-    return nodes.choose([(known, status)], nodes.refuse("a row has no standard status"))
+    wrong = inputs.dialect.refuse("a row has no standard status", status)
+    return nodes.choose([(known, status)], wrong)
 
 
 def _link(inputs: Inputs) -> Node:
-    own = _given("order_id", inputs)
+    own, dialect = _given("order_id", inputs), inputs.dialect
     cases = [
-        (_is_absent(own), nodes.refuse("a row has no order_id")),
-        (nodes.compare(_given("amount_minor", inputs), ">=", nodes.number(0)), own),
+        (_is_absent("order_id", inputs), dialect.refuse("a row has no order_id", own)),
+        (
+            nodes.compare(_given("amount_minor", inputs), ">=", nodes.number(0)),
+            _checked_id("order_id", inputs),
+        ),
     ]
     if not inputs.linked:
-        return nodes.choose(cases, nodes.nothing())
+        return nodes.choose(cases)
     other = _given("returns_order_id", inputs)
-    cases.append((_is_absent(other), nodes.nothing()))
-    cases.append((nodes.compare(_family(own), "==", _family(other)), other))
-    wrong = nodes.refuse("order_id and returns_order_id must be of one type")
+    cases.append((_is_absent("returns_order_id", inputs), nodes.nothing()))
+    cases.append((nodes.compare(dialect.family(own), "==", dialect.family(other)), other))
+    wrong = dialect.refuse("order_id and returns_order_id must be of one type", own)
     return nodes.choose(cases, wrong)
-
-
-def _family(value: Node) -> Node:
-    """Return the kind of ids a column holds: whole numbers are one, whatever their size."""
-    kind = nodes.call("TYPEOF", value)
-    return nodes.choose([(_has_type(value, _WHOLE), nodes.text("BIGINT"))], kind)
 
 
 # Orders, sales and returns
@@ -141,7 +133,7 @@ def linked_returns(inputs: Inputs) -> Query:
     same = [_same(name, order, row) for name in ("customer_id", "link")]
     found = nodes.select({"found": nodes.truth(True)}, nodes.table(row, order))
     found = found.where(nodes.all_of([_is_order(order), *same]))
-    amount = nodes.cast(nodes.column("amount_minor", row), "int128")
+    amount = inputs.dialect.wide(nodes.column("amount_minor", row))
     columns = {
         "customer_id": customer,
         "link": link,
@@ -169,7 +161,7 @@ def counted_rows(inputs: Inputs, policy: Policy) -> Query:
     linked = inputs.part("linked returns")
     nowhere = nodes.is_missing(nodes.column("link", linked))
     columns["is_unlinked"] = nodes.all_of([_is_return(row, inputs), nowhere])
-    columns["left_minor"] = _left(row, linked)
+    columns["left_minor"] = _left(row, linked, inputs.dialect)
     same = nodes.all_of([_same(name, row, linked) for name in ("customer_id", "link")])
     query = nodes.select(columns, nodes.table(row))
     query = query.join(nodes.table(linked), on=same, join_type="left")
@@ -180,16 +172,17 @@ def _same(name: str, left: str, right: str) -> Node:
     return nodes.compare(nodes.column(name, left), "==", nodes.column(name, right))
 
 
-def _left(row: str, linked: str) -> Node:
+def _left(row: str, linked: str, dialect: Dialect) -> Node:
     """Return what is left of an order, and of a return its own amount."""
     own = nodes.column("amount_minor", row)
     taken = nodes.column("amount_minor", linked)
-    wide = nodes.cast(own, "int128")
-    beyond = nodes.compare(nodes.compute(wide, "-", taken), ">", nodes.number(nodes.INT64_MAX))
+    wide = dialect.wide(own)
+    spread = nodes.compute(wide, "-", taken)
+    beyond = nodes.compare(spread, ">", dialect.wide_number(nodes.INT64_MAX))
     left = nodes.cast(nodes.compute(wide, "+", taken), "bigint")
     cases = [
         (nodes.any_of([nodes.negate(_is_order(row)), nodes.is_missing(taken)]), own),
-        (beyond, nodes.refuse("the returns of one order exceed 64 bits")),
+        (beyond, dialect.refuse("the returns of one order exceed 64 bits", own)),
     ]
     return nodes.choose(cases, left)
 
@@ -214,7 +207,7 @@ def _in_sale_status(row: str, inputs: Inputs, policy: Policy) -> Node:
 
 
 def _has_happened(row: str, inputs: Inputs) -> Node:
-    return nodes.compare(nodes.column("placed_us", row), "<=", nodes.number(inputs.at_us))
+    return nodes.compare(nodes.column("placed_us", row), "<=", inputs.at)
 
 
 # Everybody
@@ -234,57 +227,61 @@ def everybody(inputs: Inputs) -> Node:
 # Checks of whole relations
 
 
-def checks(inputs: Inputs, policy: Policy) -> Iterator[Node]:
-    """Yield what must hold of the relations as a whole: true, or the query fails."""
-    row = inputs.part("rows")
+def checks(inputs: Inputs, policy: Policy, table: str) -> Iterator[Node]:
+    """Yield what must hold of the relations as a whole: true, or the query fails.
+
+    `table` is what the query reads last: a refusal stands beside its ids.
+    """
+    row, someone = inputs.part("rows"), nodes.column("customer_id", table)
+    for found, message in _wrongs(inputs, policy, row):
+        holds = nodes.negate(nodes.is_missing(someone))
+        yield nodes.choose([(found, inputs.dialect.refuse(message, holds))], nodes.truth(True))
+
+
+def _wrongs(inputs: Inputs, policy: Policy, row: str) -> Iterator[tuple[Node, str]]:
+    """Yield what may be wrong, each with its message."""
     if "order_id" in inputs.columns:
         orders = nodes.select({"link": nodes.column("link", row)}, nodes.table(row))
-        yield _never(
-            _repeated(orders.where(_is_order(row)), "link", row), "an order stands in several rows"
-        )
+        repeated = _repeated(orders.where(_is_order(row)), "link", row)
+        yield repeated, "an order stands in several rows"
+        yield _collated("link", row, inputs), _BINARY
     if inputs.customers is not None:
         name = inputs.part("customers")
         people = nodes.select({"customer_id": nodes.column("customer_id", name)}, nodes.table(name))
         message = "a customer stands in several rows of the customers"
-        yield _never(_repeated(people, "customer_id", name), message)
-        yield _one_kind(inputs)
+        yield _repeated(people, "customer_id", name), message
+        message = "customer_id is of different types in the orders and the customers"
+        yield _of_two_kinds(inputs), message
+        yield _collated("customer_id", name, inputs), _BINARY
     if policy.returns == "refuse":
         counted = inputs.part("counted rows")
         unlinked = nodes.select({"found": nodes.truth(True)}, nodes.table(counted))
+        unlinked = unlinked.where(nodes.column("is_unlinked", counted))
         message = "the policy refuses returns that name no order, and there are some"
-        yield _never(unlinked.where(nodes.column("is_unlinked", counted)), message)
-    yield _binary(inputs)
+        yield nodes.exists(unlinked), message
+    yield _collated("customer_id", row, inputs), _BINARY
 
 
-def _never(query: Query, message: str) -> Node:
-    return nodes.choose([(nodes.exists(query), nodes.refuse(message))], nodes.truth(True))
-
-
-def _repeated(query: Query, name: str, table: str) -> Query:
+def _repeated(query: Query, name: str, table: str) -> Node:
     several = nodes.compare(nodes.count_rows(), ">", nodes.number(1))
-    return query.group_by(nodes.column(name, table)).having(several)
+    return nodes.exists(query.group_by(nodes.column(name, table)).having(several))
 
 
-def _one_kind(inputs: Inputs) -> Node:
-    """Refuse ids of different kinds: the number 1 and the text "1" are two customers."""
-    kinds = []
-    for part in ("rows", "customers"):
-        name = inputs.part(part)
-        any_id = nodes.aggregate("MIN", nodes.column("customer_id", name))
-        kinds.append(nodes.subquery(nodes.select({"kind": _family(any_id)}, nodes.table(name))))
-    wrong = nodes.refuse("customer_id is of different types in the orders and the customers")
-    return nodes.choose([(nodes.compare(kinds[0], "!=", kinds[1]), wrong)], nodes.truth(True))
+def _of_two_kinds(inputs: Inputs) -> Node:
+    """Tell ids of different kinds: the number 1 and the text "1" are two customers."""
+    kinds = [
+        _of_one(inputs.dialect.family(nodes.column("customer_id", part)), part)
+        for part in (inputs.part("rows"), inputs.part("customers"))
+    ]
+    return nodes.compare(kinds[0], "!=", kinds[1])
 
 
-def _binary(inputs: Inputs) -> Node:
-    """Refuse a collation under which different texts are equal, or sort by another order."""
-    name = inputs.part("everybody")
-    ids = nodes.cast(nodes.column("customer_id", name), "varchar")
-    empty = nodes.call("LEFT", ids, nodes.number(0))
-    a, e = (nodes.compute(empty, "||", nodes.text(letter)) for letter in ("a", "é"))
-    odd = nodes.any_of(
-        [nodes.compare(a, "<", nodes.text("B")), nodes.compare(e, "==", nodes.text("e"))]
-    )
-    one = nodes.subquery(nodes.select({"odd": odd}, nodes.table(name)).limit(1))
-    wrong = nodes.refuse("text must be compared as it is: use the binary collation")
-    return nodes.choose([(one, wrong)], nodes.truth(True))
+def _collated(name: str, table: str, inputs: Inputs) -> Node:
+    """Tell a collation under which different texts are equal, or sort by another order."""
+    ids = nodes.column(name, table)
+    return _of_one(inputs.dialect.is_collated(ids), table)
+
+
+def _of_one(value: Node, table: str) -> Node:
+    """Return what holds of a column, asked of one row."""
+    return nodes.subquery(nodes.select({"one": value}, nodes.table(table)).limit(1))

@@ -63,8 +63,12 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"facts": {"x": {"of": "line", "take": "sum"}}}, "facts.x.of", "line"),
     ({"facts": {"x": FACT | {"take": "median"}}}, "facts.x.take", "median"),
     ({"facts": {"x": FACT | {"take": "spread"}}}, "facts.x.take", "spread"),
-    ({"facts": {"x": FACT | {"take": "distinct", "field": "channel"}}}, "facts.x.take", "distinct"),
-    ({"facts": {"x": FACT | {"take": "share", "field": "promotion"}}}, "facts.x.take", "share"),
+    (
+        {"facts": {"x": FACT | {"take": "distinct", "field": "channel"}}},
+        "facts.x.field",
+        "distinct",
+    ),
+    ({"facts": {"x": FACT | {"take": "share", "field": "promotion"}}}, "facts.x.field", "share"),
     ({"facts": {"x": FACT | {"take": "sum", "field": "quantity"}}}, "facts.x.field", "quantity"),
     ({"facts": {"x": FACT | {"take": "min", "field": "gap_days"}}}, "facts.x.field", "gap_days"),
     ({"facts": {"x": FACT | {"where": 'channel == "web"'}}}, "facts.x.where", "a condition"),
@@ -93,7 +97,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
             ("divide(net_sales, sale_count, 0) is known", "a calculation, band or case"),
             ("band(sale_count, 1: 2) in [2]", "band(sale_count, 1: 2)"),
             ("net_sales between 1 and max_sale * 2", "max_sale * 2"),
-            ("not mean_sale > max_sale", "an exact ratio compared with more than a number"),
+            ("not mean_sale > max_sale", "a mean and a field"),
         ]
     ),
 ]
@@ -105,14 +109,15 @@ def test_what_has_no_sql_form_is_refused_by_name(
 ) -> None:
     with pytest.raises(crm.PolicyError) as caught:
         to_sql(policy(**changes), as_of=AS_OF)
-    assert [(one.code, one.path) for one in caught.value.problems] == [("not_in_sql", path)]
+    assert {one.code for one in caught.value.problems} == {"not_in_sql"}
+    assert caught.value.problems[-1].path == path
     assert named in str(caught.value)
 
 
 def test_a_hosts_scorer_is_refused() -> None:
     document = {**CLASSIC, "scores": {"half": {"scorer": "half"}}}
     loaded = crm.load_policy(document, scorers={"half": Half()})
-    with pytest.raises(crm.PolicyError, match=r"scores\.half\.scorer: a score by a host's scorer"):
+    with pytest.raises(crm.PolicyError, match=r"scores\.half\.scorer: a host's scorer has no"):
         to_sql(loaded, as_of=AS_OF)
 
 
@@ -275,6 +280,15 @@ def test_another_collation_is_refused(collation: str) -> None:
         con.sql(to_sql(policy(), orders="other", as_of=AS_OF, columns=missing)).fetchall()
 
 
+def test_a_status_is_compared_as_it_is() -> None:
+    con = database()
+    con.execute(
+        "create table other as select * replace ('PAID' collate nocase as status) from orders"
+    )
+    with pytest.raises(duckdb.Error, match="no standard status"):
+        con.sql(to_sql(policy(), orders="other", as_of=AS_OF)).fetchall()
+
+
 def test_settings_of_the_session_change_nothing() -> None:
     con = database(
         "(1, 'b', 1750000000000000, 1, 'paid', null), (2, 'a', 1750000000000000, 1, 'paid', null)"
@@ -402,92 +416,6 @@ def test_conditions_are_true_false_or_unknown(condition: str) -> None:
 
 
 LIMIT = 2**63 - 1
-
-
-def evaluated(amounts: list[int], loaded: crm.Policy) -> dict[str, Any]:
-    source = crm.Source(currency=loaded.currency, zone="UTC")
-    rows = [("C1", datetime(2025, 6, 15, tzinfo=UTC), amount) for amount in amounts]
-    orders = crm.OrderTable.from_rows(
-        rows, source, columns=("customer_id", "placed_at", "amount_minor")
-    )
-    table: Any = crm.evaluate(loaded, orders, as_of=AS_OF).to_frame()
-    return dict(table.to_pylist()[0])
-
-
-def queried(amounts: list[int], loaded: crm.Policy) -> dict[str, Any]:
-    con = duckdb.connect()
-    placed = int(datetime(2025, 6, 15, tzinfo=UTC).timestamp()) * 1_000_000
-    given = pa.table(
-        {
-            "customer_id": ["C1"] * len(amounts),
-            "placed_us": [placed] * len(amounts),
-            "amount_minor": pa.array(amounts, pa.int64()),
-        }
-    )
-    con.register("given_orders", given)
-    return run(con, to_sql(loaded, orders="given_orders", as_of=AS_OF, columns=NO_KEYS))[0]
-
-
-AMOUNTS = [
-    [LIMIT],
-    [-LIMIT],
-    [LIMIT - 7, -7],
-    [LIMIT - 8, 7, -1],
-    [1, -2],
-    [100, -201],
-    [1, 1, -3],
-    [2**62, 1, -(2**61)],
-    [33_333, 33_333, 33_334, 1],
-    [0, 0, 5],
-]
-WIDE: dict[str, Any] = {
-    "facts": {
-        "spend": {"of": "order", "take": "sum"},
-        "usual": {"of": "order", "take": "mean"},
-        "net": {"of": "sale", "take": "sum"},
-        "mean_sale": {"of": "sale", "take": "mean"},
-        "back": {"of": "return", "take": "sum"},
-        "worst": {"of": "return", "take": "max"},
-        "mean_back": {"of": "return", "take": "mean"},
-    },
-    "scores": {
-        "m": {
-            "fact": "mean_sale",
-            "below": 0,
-            "from": [["-1.005", 1], ["0.0001", 2], ["250.0025", 3]],
-        }
-    },
-    "segment": {
-        "first": [["mean_sale < -0.5", "a"], ["usual == 0.01", "b"], ["usual >= 333.3333", "c"]]
-    },
-}
-
-
-@pytest.mark.parametrize("amounts", AMOUNTS)
-@pytest.mark.parametrize("exponent", [0, 2, 6])
-def test_amounts_up_to_64_bits_are_exact(amounts: list[int], exponent: int) -> None:
-    wide = dict(WIDE)
-    if exponent != 2:
-        wide.pop("scores")
-    loaded = crm.load_policy(
-        {
-            "format": 1,
-            "name": "wide",
-            "zone": "UTC",
-            "sale_statuses": ["delivered"],
-            "currency": {"code": "XXX", "exponent": exponent},
-            **wide,
-        }
-    )
-    assert queried(amounts, loaded) == evaluated(amounts, loaded)
-
-
-@pytest.mark.parametrize("amounts", [[LIMIT, 1], [LIMIT, -1], [-LIMIT, -1], [2**62, -(2**62), 1]])
-def test_sums_beyond_64_bits_are_refused(amounts: list[int]) -> None:
-    with pytest.raises(crm.DataError, match="beyond 64 bits"):
-        evaluated(amounts, policy())
-    with pytest.raises(duckdb.Error, match="beyond 64 bits"):
-        queried(amounts, policy())
 
 
 def test_returns_of_one_order_beyond_64_bits_are_refused() -> None:

@@ -1,0 +1,168 @@
+"""What a query can say for which engine: exactly, guarded, or not at all, and why.
+
+The refusals read this table, and the documentation prints it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias
+
+from crmcore.sql.dialects import DIALECTS
+
+__all__ = ["CONSTRUCTS", "Construct", "Standing", "construct", "printed", "sayable"]
+
+Support: TypeAlias = Literal["exact", "guarded", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a construct stands with an engine.
+
+    Parameters
+    ----------
+    support
+        ``exact``: the query gives what the package gives. ``guarded``: the same, or it fails.
+        ``refused``: no query is written.
+    why
+        How it is guarded, or why it is refused.
+    """
+
+    support: Support
+    why: str = ""
+
+
+_EXACT: Final = Standing("exact")
+
+
+@dataclass(frozen=True, slots=True)
+class Construct:
+    """Something that a policy or its relations may have.
+
+    Parameters
+    ----------
+    group, name
+        What it is one of, and which.
+    usual
+        How it stands with every engine but those in `others`.
+    others
+        How it stands with some engines, by their names.
+    """
+
+    group: str
+    name: str
+    usual: Standing = _EXACT
+    others: Mapping[str, Standing] = field(default_factory=dict)
+
+    def standing(self, dialect: str) -> Standing:
+        """Return how it stands with an engine."""
+        return self.others.get(dialect, self.usual)
+
+
+def _exact(group: str, *names: str) -> Iterator[Construct]:
+    for name in names:
+        yield Construct(group, name)
+
+
+def _guarded(group: str, name: str, how: str = "", **others: str) -> Construct:
+    """Return what is guarded: everywhere, or exact everywhere but with some."""
+    usual = Standing("guarded", how) if how else _EXACT
+    return Construct(
+        group, name, usual, {one: Standing("guarded", by) for one, by in others.items()}
+    )
+
+
+def _refused(group: str, why: str, *names: str) -> Iterator[Construct]:
+    for name in names:
+        yield Construct(group, name, Standing("refused", why))
+
+
+_ROWS: Final = "it needs all rows of a customer at once"
+_UNREAD: Final = "its column is not read"
+_WIDE: Final = "computed with 38 digits or more; what leaves 64 bits is an error"
+_COLLATION: Final = "another collation than that of code points is an error"
+_NO_TYPE: Final = Standing("refused", "there is no such type; give them as text")
+
+CONSTRUCTS: Final[tuple[Construct, ...]] = (
+    *_exact("facts of", "order", "sale", "return"),
+    *_refused("facts of", "orders are read without lines", "line"),
+    *_exact("aggregate", "count"),
+    *(_guarded("aggregate", name, _WIDE) for name in ("sum", "mean", "min", "max")),
+    *_exact("aggregate", "first", "last", "days_since_first", "days_since_last"),
+    *_refused("aggregate", _ROWS, "median", "spread"),
+    *_refused("aggregate", _UNREAD, "distinct", "share"),
+    *_exact("field", "value"),
+    *_refused("field", _ROWS, "gap_days"),
+    *_refused("field", _UNREAD, "quantity", "product", "category", "channel", "promotion"),
+    *_refused("fact", "it needs columns that are not read", "`where`"),
+    *_exact("fact", "`in` a window"),
+    _guarded("attribute", "blocked", "a column of another type is an error"),
+    *_refused("attribute", "only `blocked` is read", "any other attribute"),
+    *_exact("condition", "a field compared with a value", "a field compared with a field"),
+    *_exact("condition", "`between`", "`in` a list", "`is known`", "`and`, `or`, `not`"),
+    *_exact("condition", "a mean compared with a number"),
+    *_refused("condition", "its products need more than 38 digits", "a mean and a longer edge"),
+    *_refused("condition", "a mean is only compared with numbers", "a mean and a field"),
+    *_refused("condition", "fields are compared as they are", "a calculation, band or case"),
+    *_exact("score", "bands", "`within` spans", "bands inside bands", "a weighted sum"),
+    *_refused("score", "its code cannot run in the engine", "a host's scorer"),
+    *_exact("list", "the first match", "`otherwise`"),
+    _guarded("list", '`unknown = "error"`', "an error when it happens"),
+    *_exact("evaluation", "a live evaluation"),
+    *_refused("evaluation", "it needs facts as of two moments", "a held evaluation"),
+    *_exact("returns", "linked to orders", "not linked"),
+    _guarded("returns", '`returns = "refuse"`', "an error when there are some"),
+    *_exact("column", "days", "instants", "money and means"),
+    _guarded("ids", "whole numbers", "a column of another type is an error"),
+    _guarded(
+        "ids",
+        "text",
+        _COLLATION,
+        postgres="sorted by bytes; a non-deterministic collation, or CHAR(n), is an error",
+        spark="another collation than UTF8_BINARY is an error",
+    ),
+    Construct("ids", "UUID", others={"spark": _NO_TYPE, "bigquery": _NO_TYPE}),
+    _guarded("name", "any characters", bigquery="those that no table may have are refused"),
+    Construct(
+        "name",
+        "a name of more than 63 bytes",
+        others={"postgres": Standing("refused", "the engine would cut it off")},
+    ),
+)
+
+_BY_NAME: Final[Mapping[tuple[str, str], Construct]] = MappingProxyType(
+    {(one.group, one.name): one for one in CONSTRUCTS}
+)
+
+
+def construct(group: str, name: str) -> Construct:
+    """Return a construct by its names."""
+    return _BY_NAME[group, name]
+
+
+def sayable(group: str, dialect: str) -> list[str]:
+    """Return the names of a group that a query for an engine can say."""
+    found = [one for one in CONSTRUCTS if one.group == group]
+    return [one.name for one in found if one.standing(dialect).support != "refused"]
+
+
+def printed() -> str:
+    """Return the table in Markdown: constructs that stand alike share a row."""
+    titles = [dialect.title for dialect in DIALECTS.values()]
+    lines = [f"| construct | {' | '.join(titles)} | how, or why not |"]
+    lines.append("|---" * (len(titles) + 2) + "|")
+    for (group, cells), alike in groupby(CONSTRUCTS, lambda one: (one.group, _cells(one))):
+        names = ", ".join(one.name for one in alike)
+        lines.append(f"| {group}: {names} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cells(one: Construct) -> tuple[str, ...]:
+    """Return how a construct stands with each engine, and why."""
+    whys = [one.usual.why] if one.usual.why else []
+    for name, standing in one.others.items():
+        whys.append(f"{DIALECTS[name].title}: {standing.why}")
+    return (*(one.standing(name).support for name in DIALECTS), "; ".join(whys))

@@ -1,0 +1,153 @@
+"""What a query asks of an engine, in the words of the policy."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal, TypeAlias
+
+from crmcore.errors import DataError
+from crmcore.sql import nodes
+from crmcore.sql.nodes import Node, Query
+
+__all__ = ["IDS", "Dialect", "Kind"]
+
+Kind: TypeAlias = Literal["whole", "text", "uuid", "boolean", "instant"]
+IDS: Final[tuple[Kind, ...]] = ("whole", "text", "uuid")
+"""What ids may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect(ABC):
+    """One engine's way to say what engines say in different ways.
+
+    Whole numbers are of 64 bits (``bigint``) unless they are *wide*: then they hold every
+    product and sum that a query forms. Nothing here depends on a setting of the session.
+    """
+
+    name: ClassVar[str]
+    """As SQLGlot calls it."""
+    title: ClassVar[str]
+    types: ClassVar[Mapping[Kind, tuple[str, ...]]]
+    """The engine's types of each kind; without any, the engine has none."""
+    longest_name: ClassVar[int | None] = None
+    """Bytes of a name; a longer one the engine would cut off."""
+
+    def write(self, query: Query, width: int) -> str:
+        """Return a query as text."""
+        if self.longest_name is not None:
+            nodes.shorten(query, self.longest_name)
+        return query.sql(dialect=self.name, pretty=True, max_text_width=width, copy=False)
+
+    def check_name(self, name: str) -> None:
+        """Refuse a name of a relation or column that the engine would not take as it is."""
+        if not name or "\0" in name:
+            raise DataError("a relation or column needs a name")
+        longest = self.longest_name
+        if longest is not None and len(name.encode()) > longest:
+            raise DataError(f"{self.title} cuts names off after {longest} bytes")
+
+    # Whole numbers
+
+    @abstractmethod
+    def wide(self, value: Node) -> Node:
+        """Return a whole number, or the digits of one, as wide."""
+
+    def wide_number(self, value: int) -> Node:
+        """Return a wide number that is written in the query."""
+        return self.wide(nodes.text(str(value)))
+
+    def narrow(self, value: Node) -> Node:
+        """Return a wide number as one of 64 bits; fail where it does not fit."""
+        return nodes.cast(value, "bigint")
+
+    @abstractmethod
+    def quotient(self, value: Node, divisor: Node) -> Node:
+        """Return the quotient of two numbers of 64 bits without its fraction."""
+
+    def floor(self, value: Node, divisor: Node) -> tuple[Node, Node]:
+        """Return the quotient rounded down, and the rest; the divisor is above 0."""
+        rest = nodes.compute(value, "%", divisor)
+        below = nodes.compare(rest, "<", nodes.number(0))
+        one = nodes.choose([(below, nodes.number(1))], nodes.number(0))
+        whole = nodes.choose([(below, divisor)], nodes.number(0))
+        quotient = nodes.compute(self.quotient(value, divisor), "-", one)
+        return quotient, nodes.compute(rest, "+", whole)
+
+    def decimal(self, minor: Node, width: int, digits: int) -> Node:
+        """Return minor units as an exact decimal of so many digits after the point."""
+        if digits == 0:
+            return nodes.decimal(minor, width, 0)
+        unit = nodes.decimal(nodes.text(f"0.{1:0{digits}}"), digits, digits)
+        whole = nodes.decimal(minor, 38, 0)
+        return nodes.decimal(nodes.compute(whole, "*", unit), width, digits)
+
+    # Refusals
+
+    @abstractmethod
+    def refuse(self, message: str, instead: Node) -> Node:
+        """Return what makes the query fail with a message once it is computed, never before.
+
+        It has the type of `instead`, a value of the row that is refused, and does not show it.
+        """
+
+    # Types
+
+    def is_kind(self, value: Node, *kinds: Kind) -> Node:
+        """Return whether a column is of a kind: here by the name of its type."""
+        return nodes.among(nodes.call("TYPEOF", value), map(nodes.text, self._types_of(kinds)))
+
+    def _types_of(self, kinds: Sequence[Kind]) -> list[str]:
+        return [name for kind in kinds for name in self.types.get(kind, ())]
+
+    def is_whole(self, value: Node) -> Node:
+        """Return whether a value is a whole number of a type that `narrow` takes."""
+        return self.is_kind(value, "whole")
+
+    def family(self, value: Node) -> Node:
+        """Return the kind of ids that a column holds, as text."""
+        kinds = [kind for kind in IDS if kind in self.types]
+        cases = [(self.is_kind(value, kind), nodes.text(kind)) for kind in kinds]
+        return nodes.choose(cases, nodes.nothing("varchar"))
+
+    # Text
+
+    def text(self, value: Node) -> Node:
+        """Return a value as text that is equal only to the same text, whatever its collation."""
+        return nodes.cast(value, "varchar")
+
+    def in_order(self, ids: Node) -> Sequence[Node]:
+        """Return what sorts ids: numbers by size, text by code points, UUIDs by bytes."""
+        return [ids]
+
+    def is_collated(self, ids: Node) -> Node:
+        """Return whether a column of ids takes different texts for equal, or sorts them so.
+
+        Two pairs of letters are tried, each with nothing of an id before it.
+        """
+        empty = nodes.call("LEFT", nodes.cast(ids, "varchar"), nodes.number(0))
+        a, e = (nodes.compute(empty, "||", nodes.text(letter)) for letter in ("a", "é"))
+        return nodes.any_of(
+            [nodes.compare(a, "<", nodes.text("B")), nodes.compare(e, "==", nodes.text("e"))]
+        )
+
+    # Days and instants
+
+    @abstractmethod
+    def date(self, day: Node) -> Node:
+        """Return days since 1970-01-01 as a date."""
+
+    @abstractmethod
+    def instant(self, micros: Node) -> Node:
+        """Return UTC microseconds as an instant with a zone."""
+
+    @abstractmethod
+    def micros(self, instant: Node) -> Node:
+        """Return an instant with a zone as UTC microseconds; infinity is missing or an error."""
+
+    # The query
+
+    def step(self, query: Query) -> Query:
+        """Return a step of the query such that the next computes it once, not once a use."""
+        return query

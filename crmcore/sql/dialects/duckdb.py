@@ -1,0 +1,59 @@
+"""DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from crmcore.sql import nodes
+from crmcore.sql.dialects.dialect import Dialect, Kind
+from crmcore.sql.nodes import Node
+
+__all__ = ["DuckDB"]
+
+_SIZES: Final = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+
+
+@dataclass(frozen=True, slots=True)
+class DuckDB(Dialect):
+    """DuckDB: wide numbers are HUGEINT, and leaving 128 bits is an error."""
+
+    name: ClassVar[str] = "duckdb"
+    title: ClassVar[str] = "DuckDB"
+    types: ClassVar[Mapping[Kind, tuple[str, ...]]] = {
+        "whole": tuple(f"{sign}{size}" for size in _SIZES for sign in ("", "U")),
+        "text": ("VARCHAR",),
+        "uuid": ("UUID",),
+        "boolean": ("BOOLEAN",),
+        "instant": ("TIMESTAMP WITH TIME ZONE",),
+    }
+
+    def wide(self, value: Node) -> Node:
+        """Return a HUGEINT."""
+        return nodes.cast(value, "int128")
+
+    def quotient(self, value: Node, divisor: Node) -> Node:
+        """Divide by ``//``, which is the same under every `integer_division`."""
+        return nodes.compute(value, "//", divisor)
+
+    def refuse(self, message: str, instead: Node) -> Node:
+        """Call ``ERROR``, which takes every type and is not computed in advance."""
+        del instead
+        return nodes.call("ERROR", nodes.text(f"crmcore: {message}"))
+
+    def text(self, value: Node) -> Node:
+        """Return text in the binary collation: a cast keeps the column's."""
+        return nodes.collate(nodes.cast(value, "varchar"), "binary")
+
+    def date(self, day: Node) -> Node:
+        """Add whole days to the first."""
+        return nodes.compute(nodes.day_zero(), "+", nodes.cast(day, "int"))
+
+    def instant(self, micros: Node) -> Node:
+        """Call ``MAKE_TIMESTAMPTZ``, which takes microseconds."""
+        return nodes.call("MAKE_TIMESTAMPTZ", micros)
+
+    def micros(self, instant: Node) -> Node:
+        """Call ``EPOCH_US``."""
+        return nodes.call("EPOCH_US", instant)
