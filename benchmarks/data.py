@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -85,14 +86,23 @@ def _fill(raw: Raw, part: slice, customers: NDArray[np.int64], rng: np.random.Ge
     raw.customer_row[part] = customers[(len(customers) * appetite * appetite).astype(np.int64)]
     seconds = rng.integers(0, int((LAST - FIRST) / np.timedelta64(1, "s")), rows)
     raw.placed_at[part] = FIRST + (seconds * 1_000_000).astype("timedelta64[us]")
+    raw.amount_minor[part], raw.status[part] = amounts_and_statuses(rng, rows)
+
+
+def amounts_and_statuses(
+    rng: np.random.Generator,
+    rows: int,
+    returns: float = 0.01,
+    shares: Sequence[float] = STATUS_SHARES,
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Make amounts, mostly small and a few of nothing, and statuses; some rows are returns."""
     amount = (rng.random(rows) ** 4 * 490_000).astype(np.int64) + 1_000
     amount[rng.random(rows) < 0.0005] = 0
-    is_return = rng.random(rows) < 0.01
+    is_return = rng.random(rows) < returns
     amount[is_return] = -(amount[is_return] // 4) - 1
-    raw.amount_minor[part] = amount
-    status = rng.choice(len(STATUSES), rows, p=STATUS_SHARES).astype(np.uint8)
+    status = rng.choice(len(STATUSES), rows, p=shares).astype(np.uint8)
     status[is_return] = RETURNED
-    raw.status[part] = status
+    return amount, status
 
 
 def _ids(customers: int, kind: IdKind, rng: np.random.Generator) -> NDArray:
@@ -101,21 +111,21 @@ def _ids(customers: int, kind: IdKind, rng: np.random.Generator) -> NDArray:
     if kind == "random64":
         return _distinct(customers, 2**63 - 1, rng)
     if kind == "uuid":
-        return _uuids(customers, rng)
+        # 122 random bits repeat nowhere.
+        return uuid_texts(rng.integers(0, 256, (customers, 16), np.uint8)).astype("U36")
     return np.char.mod("C-%012d", _distinct(customers, 10**12, rng))
 
 
-def _uuids(count: int, rng: np.random.Generator) -> NDArray[np.str_]:
-    """Random UUIDs as text, such as ``7f1c2a90-…``; 122 random bits repeat nowhere."""
-    raw = rng.integers(0, 256, (count, 16), np.uint8)
+def uuid_texts(raw: NDArray[np.uint8]) -> NDArray[np.bytes_]:
+    """Return rows of 16 random bytes as UUIDs, such as ``7f1c2a90-…``."""
     raw[:, 6] = raw[:, 6] & 0x0F | 0x40
     raw[:, 8] = raw[:, 8] & 0x3F | 0x80
     digits = np.frombuffer(b"0123456789abcdef", np.uint8)
-    text = np.full((count, 36), ord("-"), np.uint8)
+    text = np.full((len(raw), 36), ord("-"), np.uint8)
     places = [place for place in range(36) if place not in (8, 13, 18, 23)]
     text[:, places[0::2]] = digits[raw >> 4]
     text[:, places[1::2]] = digits[raw & 15]
-    return text.view("S36")[:, 0].astype("U36")
+    return text.view("S36")[:, 0]
 
 
 def _distinct(count: int, limit: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ import gc
 import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event, Thread
 
 
 def peak_beyond_input(prepare: Callable[[], object], run: Callable[[object], object]) -> int:
@@ -46,8 +47,41 @@ def _peak(prepare, run) -> int:
     return peak
 
 
-def status(name: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
+def status(name: str, process: int | None = None) -> int:
+    for line in Path(f"/proc/{process or 'self'}/status").read_text().splitlines():
         if line.startswith(name + ":"):
             return int(line.split()[1]) * 1024
     raise LookupError(name)
+
+
+class Peak:
+    """The most memory that is no mapped file, and the most room on disk, looked at now and then.
+
+    The memory is this process's, or that of another one, by its number.
+    """
+
+    def __init__(self, folder: Path, process: int | None = None) -> None:
+        self.folder, self.process, self.memory, self.disk = folder, process, 0, 0
+        self._stop = Event()
+        self._thread = Thread(target=self._watch)
+
+    def __enter__(self) -> Peak:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.1):
+            self.memory = max(self.memory, status("RssAnon", self.process))
+            self.disk = max(self.disk, sum(map(size, self.folder.rglob("*"))))
+
+
+def size(path: Path) -> int:
+    """Return the bytes of a file, 0 when it is gone."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -13,14 +13,13 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from threading import Event, Thread
 from time import perf_counter, process_time
 
 import numpy as np
 import pyarrow as pa
 from calibration import calibrate
 from data import AS_OF, FIRST, LAST, RETURNED, STATUS_SHARES, STATUSES
-from memory import apart, status
+from memory import Peak, apart, status
 from pyarrow import parquet
 
 import crmcore as crm
@@ -85,36 +84,6 @@ def run(path: Path, policy: str, options: dict[str, object]) -> tuple:
         result.plan.by_order,
         result.plan.by_customer,
     )
-
-
-class Peak:
-    """The most memory that is no mapped file, and the most room on disk, looked at now and then."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.memory, self.disk = folder, 0, 0
-        self._stop = Event()
-        self._thread = Thread(target=self._watch)
-
-    def __enter__(self) -> Peak:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.1):
-            self.memory = max(self.memory, status("RssAnon"))
-            self.disk = max(self.disk, sum(map(size, self.folder.rglob("*"))))
-
-
-def size(path: Path) -> int:
-    """Return the bytes of a file, 0 when it is gone."""
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 PLANS = (

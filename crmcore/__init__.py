@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from crmcore.records.raw import Coded
     from crmcore.records.source import Source, load_source
     from crmcore.scoring import Scorer
+    from crmcore.sql import evaluate_on
     from crmcore.streaming import (
         PartialJob,
         StreamedEvaluation,
@@ -104,6 +105,7 @@ _HOME = {
     "evaluate_batches": "crmcore.streaming",
     "evaluate_customer": "crmcore.evaluation",
     "evaluate_facts": "crmcore.evaluation",
+    "evaluate_on": "crmcore.sql",
     "explain_change": "crmcore.evaluation",
     "fit": "crmcore.workbench.fitting",
     "fit_facts": "crmcore.workbench.fitting",
@@ -162,6 +164,7 @@ __all__ = [
     "evaluate_batches",
     "evaluate_customer",
     "evaluate_facts",
+    "evaluate_on",
     "explain_change",
     "fit",
     "fit_facts",

@@ -320,8 +320,8 @@ def _arrow(shown: Any, values: Sequence[Any]) -> Any:
 
 
 @contextmanager
-def spark_session() -> Iterator[Any]:
-    """Start Spark in a Java machine of its own, with two threads."""
+def spark_session(settings: Mapping[str, str] | None = None) -> Iterator[Any]:
+    """Start Spark in a Java machine of its own, with two threads; `settings` come before these."""
     try:
         from pyspark.errors import PySparkRuntimeError
         from pyspark.sql import SparkSession
@@ -336,7 +336,7 @@ def spark_session() -> Iterator[Any]:
     logging.getLogger("SQLQueryContextLogger").disabled = True
     with tempfile.TemporaryDirectory(prefix="crmcore-spark-") as folder:
         builder = SparkSession.builder.master("local[2]")
-        for key, value in _spark_settings(folder).items():
+        for key, value in {**_spark_settings(folder), **(settings or {})}.items():
             builder = builder.config(key, value)
         try:
             session = builder.getOrCreate()

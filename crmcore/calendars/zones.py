@@ -142,6 +142,41 @@ class Zone:
         back = table.set_back[at]
         return wall_us - table.offsets[at], changing & back, changing & ~back
 
+    def wall_offsets(self, first: int, last: int) -> Iterator[tuple[int, int, int]]:
+        """Yield runs of naive wall clock times, and what to take off to get their instants.
+
+        Parameters
+        ----------
+        first, last
+            Of the wall clock times that are asked for, the first and the last.
+
+        Yields
+        ------
+        tuple
+            The first and the last wall clock time of a run, and its offset, in microseconds: as
+            `to_utc` has it.
+
+        Examples
+        --------
+        >>> day = 86_400_000_000
+        >>> for low, high, offset in zone("Europe/Berlin").wall_offsets(0, 100 * day):
+        ...     print(low, high, offset // 3_600_000_000)
+        0 8640000000000 1
+        """
+        if self._fixed is not None:
+            yield first, last, self._fixed
+            return
+        blocks = range((first - _PAD_US) >> _BLOCK_BITS, ((last + _PAD_US) >> _BLOCK_BITS) + 1)
+        table = _table(self.name, blocks)
+        ends = [*(end - 1 for end in table.change_ends.tolist()), last]
+        begin = first
+        for end, offset in zip(ends, table.offsets.tolist(), strict=True):
+            if end >= begin:
+                yield begin, min(end, last), offset
+                begin = end + 1
+            if begin > last:
+                return
+
 
 @lru_cache(maxsize=1024)
 def zone(name: str) -> Zone:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Final, Literal, TypedDict, Unpack
 
 from crmcore.calendars import EvaluationCalendar, Window, Zone
 from crmcore.conditions import FieldType, Rule
@@ -16,6 +16,9 @@ from crmcore.money import Currency
 from crmcore.policy.document import Document, Notes
 from crmcore.policy.printing import to_toml
 from crmcore.scoring import Scorer, Step
+
+if TYPE_CHECKING:
+    from crmcore.sql import AsOf, SqlOptions, Statement
 
 __all__ = ["NOT_DECIDING", "Policy", "hash_of"]
 
@@ -158,6 +161,37 @@ class Policy:
         True
         """
         return to_toml(self._document)
+
+    def to_sql(self, dialect: str, *, as_of: AsOf, **options: Unpack[SqlOptions]) -> Statement:
+        """Return the policy as one SQL query, for orders that stay in the shop's own engine.
+
+        Needs the extra ``crmcore[sql]``.
+
+        Parameters
+        ----------
+        dialect
+            ``"duckdb"``, ``"postgres"``, ``"spark"`` or ``"bigquery"``.
+        as_of
+            A moment, several dates, or a `crmcore.sql.Parameter`.
+        **options
+            The relations and their columns, as for `crmcore.sql.to_sql`.
+
+        Raises
+        ------
+        PolicyError, DataError, MissingExtraError
+            As by `crmcore.sql.to_sql`.
+
+        Examples
+        --------
+        >>> from datetime import date
+        >>> from crmcore.policy import load_policy
+        >>> query = load_policy("classic").to_sql("duckdb", as_of=date(2025, 4, 1))
+        >>> query.splitlines()[0]
+        'WITH "crm rows" AS ('
+        """
+        from crmcore.sql import to_sql
+
+        return to_sql(self, dialect=dialect, as_of=as_of, **options)
 
     def __eq__(self, other: object) -> bool:
         return self.hash == other.hash if isinstance(other, Policy) else NotImplemented

@@ -6,6 +6,19 @@ The query gives what `crmcore.evaluate` gives, cell by cell, or refuses. Needs t
 
 from __future__ import annotations
 
-from crmcore.sql.query import to_sql
+from crmcore.sql.account import to_sql_account
+from crmcore.sql.moments import AsOf, Parameter
+from crmcore.sql.query import SqlOptions, to_sql, to_sql_daily
+from crmcore.sql.running import evaluate_on
+from crmcore.sql.statement import Statement
 
-__all__ = ["to_sql"]
+__all__ = [
+    "AsOf",
+    "Parameter",
+    "SqlOptions",
+    "Statement",
+    "evaluate_on",
+    "to_sql",
+    "to_sql_account",
+    "to_sql_daily",
+]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 from crmcore.conditions import (
     Bound,
     BoundBetween,
     BoundCompare,
+    BoundField,
     BoundIn,
     BoundKnown,
     BoundNot,
@@ -18,27 +18,10 @@ from crmcore.conditions import (
 )
 from crmcore.conditions.language.tree import ComparisonOp
 from crmcore.sql import nodes
-from crmcore.sql.facts import divisor_of
-from crmcore.sql.inputs import Inputs
 from crmcore.sql.nodes import Node
+from crmcore.sql.values import Number, Scope, compared, of_edge, value_of
 
-__all__ = ["Scope", "condition"]
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Where names are looked up: the columns so far, and the moments."""
-
-    table: str
-    inputs: Inputs
-
-    def value(self, name: str) -> Node:
-        """Return the value of a name."""
-        if name == "as_of":
-            return self.inputs.at
-        if name == "last_evaluated_at":
-            return self.inputs.last
-        return nodes.column(name, self.table)
+__all__ = ["condition"]
 
 
 def condition(bound: Bound, scope: Scope) -> Node:
@@ -52,16 +35,23 @@ def condition(bound: Bound, scope: Scope) -> Node:
         case BoundIn():
             return _member(bound, scope)
         case BoundPair():
-            return nodes.compare(_rank(bound.left, scope), bound.op, _rank(bound.right, scope))
+            left, right = _ranked(bound.left, scope), _ranked(bound.right, scope)
+            return compared(left, bound.op, right, scope)
         case BoundBetween():
-            return nodes.all_of([condition(bound.low, scope), condition(bound.high, scope)])
+            return nodes.all_of([condition(one, scope) for one in (bound.low, bound.high)])
         case BoundKnown():
-            missing = nodes.is_missing(scope.value(bound.item.text))
+            missing = nodes.is_missing(_value(bound.item, scope).top)
             return missing if bound.op == "is_unknown" else nodes.negate(missing)
         case BoundNot():
             return nodes.negate(condition(bound.term, scope))
         case _:
             return nodes.truth(bound.value)
+
+
+def _value(node: BoundValue, scope: Scope) -> Number:
+    """Return a value that may be used more than once."""
+    found = value_of(node, scope, condition)
+    return Number(scope.once(found.top), found.bottom)
 
 
 def _always(value: Node, holds: bool) -> Node:
@@ -73,28 +63,28 @@ def _always(value: Node, holds: bool) -> Node:
 def _compare(bound: BoundCompare, scope: Scope) -> Node:
     value = scope.value(bound.name)
     edge = bound.edge
-    if bound.table is not None:
-        labels = zip(bound.type.categories, bound.table.tolist(), strict=False)
-        return _one_of(value, [nodes.text(label) for label, holds in labels if holds])
     if edge is None:
         return _always(value, bound.op == "!=")
+    if bound.table is not None and bound.type.categories:
+        labels = zip(bound.type.categories, bound.table.tolist(), strict=False)
+        return _one_of(value, [nodes.text(label) for label, holds in labels if holds])
     if isinstance(edge, Fraction):
-        return _ratio(bound.name, bound.test, edge, scope)
-    if isinstance(edge, bool):
-        return nodes.compare(value, bound.test, nodes.truth(edge))
-    assert isinstance(edge, int)  # no text or float field comes this far
-    return nodes.compare(value, bound.test, nodes.number(edge))
+        return _ratio(_value(BoundField(bound.name, bound.type), scope), bound.test, edge, scope)
+    if isinstance(edge, int) and not isinstance(edge, bool):
+        return nodes.compare(value, bound.test, nodes.number(edge))
+    return nodes.compare(value, bound.test, of_edge(edge).top)
 
 
-def _ratio(name: str, op: ComparisonOp, edge: Fraction, scope: Scope) -> Node:
+def _ratio(value: Number, op: ComparisonOp, edge: Fraction, scope: Scope) -> Node:
     """Compare sum / count with n / d as sum * d with n * count: wide whole numbers."""
     dialect = scope.inputs.dialect
-    left = dialect.wide(scope.value(name))
-    right = dialect.wide(scope.value(divisor_of(name)))
+    left = dialect.wide(value.top)
     if edge.denominator != 1:
         left = nodes.compute(left, "*", dialect.wide_number(edge.denominator))
-    edges = nodes.compute(dialect.wide_number(edge.numerator), "*", right)
-    return nodes.compare(left, op, edges)
+    right = dialect.wide_number(edge.numerator)
+    if value.bottom is not None:
+        right = nodes.compute(right, "*", dialect.wide(value.bottom))
+    return nodes.compare(left, op, right)
 
 
 def _one_of(value: Node, items: list[Node]) -> Node:
@@ -102,28 +92,28 @@ def _one_of(value: Node, items: list[Node]) -> Node:
 
 
 def _member(bound: BoundIn, scope: Scope) -> Node:
-    value = scope.value(bound.item.text)
-    kind = bound.item.type.kind
-    if kind == "ratio":
-        edges = sorted(edge for edge in bound.edges if isinstance(edge, Fraction))
-        found = nodes.any_of([_ratio(bound.item.text, "==", edge, scope) for edge in edges])
-    elif kind == "label":
-        found = _one_of(value, [nodes.text(str(edge)) for edge in sorted(map(str, bound.edges))])
-    else:
-        assert bound.numbers is not None  # as for all other kinds
-        make = nodes.truth if kind == "bool" else nodes.number
-        found = _one_of(value, [make(edge) for edge in bound.numbers.tolist()])
+    value = _value(bound.item, scope)
+    match bound.item.type.kind:
+        case "ratio":
+            edges = sorted(edge for edge in bound.edges if isinstance(edge, Fraction))
+            found = nodes.any_of([_ratio(value, "==", edge, scope) for edge in edges])
+        case "label" | "text":
+            found = _one_of(value.top, [*map(nodes.text, sorted(map(str, bound.edges)))])
+        case kind:
+            assert bound.numbers is not None  # as for all other kinds
+            make = {"bool": nodes.truth, "float": nodes.double}.get(kind, nodes.number)
+            found = _one_of(value.top, [make(edge) for edge in bound.numbers.tolist()])
     return found if bound.op == "in" else nodes.negate(found)
 
 
-def _rank(field: BoundValue, scope: Scope) -> Node:
-    """Return what a field is compared by: of a label its place."""
-    value = scope.value(field.text)  # no calculation comes this far
-    if field.type.kind != "label":
+def _ranked(node: BoundValue, scope: Scope) -> Number:
+    """Return what a value is compared by: of a label its place."""
+    value = _value(node, scope)
+    if node.type.kind != "label":
         return value
-    places = enumerate(field.type.categories)
+    places = enumerate(node.type.categories)
     cases = [
-        (nodes.compare(value, "==", nodes.text(label)), nodes.number(place))
+        (nodes.compare(value.top, "==", nodes.text(label)), nodes.number(place))
         for place, label in places
     ]
-    return nodes.choose(cases, nodes.nothing("bigint"))
+    return Number(nodes.choose(cases, nodes.nothing("bigint")))

@@ -80,43 +80,51 @@ def _refused(group: str, why: str, *names: str) -> Iterator[Construct]:
         yield Construct(group, name, Standing("refused", why))
 
 
-_ROWS: Final = "it needs all rows of a customer at once"
-_UNREAD: Final = "its column is not read"
+_LINES: Final = "orders are read without lines"
+_FLOATS: Final = "engines do not add floats alike"
+_TYPE: Final = "a column of another type is an error"
 _WIDE: Final = "computed with 38 digits or more; what leaves 64 bits is an error"
+_UNTRIED: Final = "its own columns have not been read there"
+_ONE_TIME: Final = "the rows are read as they are now"
 _COLLATION: Final = "another collation than that of code points is an error"
 _NO_TYPE: Final = Standing("refused", "there is no such type; give them as text")
 
 CONSTRUCTS: Final[tuple[Construct, ...]] = (
     *_exact("facts of", "order", "sale", "return"),
-    *_refused("facts of", "orders are read without lines", "line"),
+    *_refused("facts of", _LINES, "line"),
     *_exact("aggregate", "count"),
     *(_guarded("aggregate", name, _WIDE) for name in ("sum", "mean", "min", "max")),
     *_exact("aggregate", "first", "last", "days_since_first", "days_since_last"),
-    *_refused("aggregate", _ROWS, "median", "spread"),
-    *_refused("aggregate", _UNREAD, "distinct", "share"),
-    *_exact("field", "value"),
-    *_refused("field", _ROWS, "gap_days"),
-    *_refused("field", _UNREAD, "quantity", "product", "category", "channel", "promotion"),
-    *_refused("fact", "it needs columns that are not read", "`where`"),
-    *_exact("fact", "`in` a window"),
-    _guarded("attribute", "blocked", "a column of another type is an error"),
-    *_refused("attribute", "only `blocked` is read", "any other attribute"),
+    *_exact("aggregate", "median", "distinct", "share"),
+    *_refused("aggregate", _FLOATS, "spread"),
+    *_exact("field", "value", "gap_days"),
+    *(_guarded("field", name, _TYPE) for name in ("quantity", "channel", "promotion")),
+    *_refused("field", _LINES, "product", "category"),
+    *_exact("fact", "`where`", "`in` a window"),
+    *(_guarded("attribute", name, _TYPE) for name in ("blocked", "a mark", "any other attribute")),
+    _guarded(
+        "attribute", "`min` and `max`, `values`", "a value beyond, or not listed, is an error"
+    ),
     *_exact("condition", "a field compared with a value", "a field compared with a field"),
     *_exact("condition", "`between`", "`in` a list", "`is known`", "`and`, `or`, `not`"),
-    *_exact("condition", "a mean compared with a number"),
+    *_exact("condition", "a mean compared with a number", "a mean and a field", "`band`, `case`"),
+    _guarded(
+        "condition",
+        "a calculation",
+        "exact in 64 bits; a field outside what it may hold there is an error",
+    ),
+    *_refused("condition", _FLOATS, "a calculation with floats"),
     *_refused("condition", "its products need more than 38 digits", "a mean and a longer edge"),
-    *_refused("condition", "a mean is only compared with numbers", "a mean and a field"),
-    *_refused("condition", "fields are compared as they are", "a calculation, band or case"),
     *_exact("score", "bands", "`within` spans", "bands inside bands", "a weighted sum"),
-    *_refused("score", "its code cannot run in the engine", "a host's scorer"),
+    *_refused("score", "its code cannot run there: name its column in `scores`", "a host's scorer"),
+    _guarded("score", "a host's scorer whose output is a column", _TYPE),
     *_exact("list", "the first match", "`otherwise`"),
     _guarded("list", '`unknown = "error"`', "an error when it happens"),
-    *_exact("evaluation", "a live evaluation"),
-    *_refused("evaluation", "it needs facts as of two moments", "a held evaluation"),
+    *_exact("evaluation", "a live evaluation", "a held evaluation"),
     *_exact("returns", "linked to orders", "not linked"),
     _guarded("returns", '`returns = "refuse"`', "an error when there are some"),
     *_exact("column", "days", "instants", "money and means"),
-    _guarded("ids", "whole numbers", "a column of another type is an error"),
+    _guarded("ids", "whole numbers", _TYPE),
     _guarded(
         "ids",
         "text",
@@ -125,6 +133,21 @@ CONSTRUCTS: Final[tuple[Construct, ...]] = (
         spark="another collation than UTF8_BINARY is an error",
     ),
     Construct("ids", "UUID", others={"spark": _NO_TYPE, "bigquery": _NO_TYPE}),
+    Construct("source", "any source", others={"bigquery": Standing("refused", _UNTRIED)}),
+    *_exact("source", "`exclude` and its tests", "`status` by `first`, `map`, `otherwise`"),
+    *_exact("source", "repeated rows", "rows of other currencies"),
+    _guarded("source", "the kind of each column", "a column of another kind is an error"),
+    _guarded(
+        "source",
+        "amounts, formulas and `rounding`",
+        "a number with more digits than 38 can hold, or more than 9 after the point, is an error",
+    ),
+    _guarded("source", "local times in `zone`", "one after the year 2099 is an error"),
+    *_exact("source", "instants", "whole numbers in `time_unit`"),
+    *_refused("source", "text is no time to an engine; give a column of times", "times as text"),
+    *_refused("source", "binary fractions are no exact decimals", "floats"),
+    *_refused("source", "only whole orders are read", '`rows = "lines"`'),
+    *_refused("source", _ONE_TIME, "`status_at`, `known_at`, `version`"),
     _guarded("name", "any characters", bigquery="those that no table may have are refused"),
     Construct(
         "name",

@@ -5,43 +5,59 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crmcore.bands import BoundBands
+from crmcore.conditions.evaluators.domains import OUTSIDE
 from crmcore.scoring import BandStep, NestedStep, Step, SumStep
 from crmcore.segments import TableStep
 from crmcore.sql import nodes
-from crmcore.sql.conditions import Scope, condition
-from crmcore.sql.facts import divisor_of, instant_of
-from crmcore.sql.nodes import Node
+from crmcore.sql.attributes import given_of
+from crmcore.sql.conditions import condition
+from crmcore.sql.inputs import Inputs
+from crmcore.sql.nodes import Node, Query
+from crmcore.sql.values import Scope, divisor_of, outside
 from crmcore.tables import BoundTable
 
-__all__ = ["decision"]
+__all__ = ["decided"]
 
 
-def decision(step: Step, scope: Scope) -> Node:
+def decided(step: Step, last: str, inputs: Inputs) -> Iterator[tuple[str, Query]]:
+    """Yield the parts of the query that add a step's column to a part, `last`, each by name."""
+    scope = Scope(inputs.part(f"before {step.name}"), inputs)
+    columns = {step.name: _decision(step, scope)}
+    for name, part in scope.parts(last):
+        yield name, part
+        last = name
+    query = nodes.select(columns, nodes.table(last, scope.table), nodes.every_column(scope.table))
+    yield inputs.part(f"with {step.name}"), inputs.dialect.step(query)
+
+
+def _decision(step: Step, scope: Scope) -> Node:
     """Return what one step of a policy gives."""
     match step:
         case BandStep():
-            return _banded(step.source, step.bands, scope)
+            moment = scope.inputs.moment(windowed=step.windowed)
+            return _banded(step.source, step.bands, scope, moment)
         case NestedStep():
             return _nested(step, scope)
         case SumStep():
             return _summed(step, scope)
         case TableStep():
             return _first_match(step.table, scope)
-    raise AssertionError(step.name)  # refused before
+    return scope.value(given_of(step.name))  # a scorer's: all others are refused before
 
 
 def _nested(step: NestedStep, scope: Scope) -> Node:
     outer, cases = scope.value(step.inside), []
+    moment = scope.inputs.moment(windowed=step.windowed)
     for points, bands in step.tables.items():
         holds = nodes.compare(outer, "==", nodes.number(points))
-        cases.append((holds, _banded(step.source, bands, scope)))
+        cases.append((holds, _banded(step.source, bands, scope, moment)))
     return nodes.choose(cases, nodes.nothing("bigint"))
 
 
-def _banded(source: str, bands: BoundBands, scope: Scope) -> Node:
+def _banded(source: str, bands: BoundBands, scope: Scope, moment: Inputs) -> Node:
     below, *reached, missing = [_outcome(bands, outcome) for outcome in bands.outcomes]
     cases = [(nodes.is_missing(scope.value(source)), missing)]
-    met = list(_edges(source, bands, scope))
+    met = list(_edges(source, bands, scope, moment))
     # The highest edge that is met decides, so the highest comes first.
     cases += reversed(list(zip(met, reached, strict=True)))
     return nodes.choose(cases, below)
@@ -54,14 +70,13 @@ def _outcome(bands: BoundBands, outcome: int | None) -> Node:
     return nodes.text(labels[outcome]) if labels else nodes.number(outcome)
 
 
-def _edges(source: str, bands: BoundBands, scope: Scope) -> Iterator[Node]:
+def _edges(source: str, bands: BoundBands, scope: Scope, moment: Inputs) -> Iterator[Node]:
     """Yield for each edge, ascending, whether it is reached."""
     value = scope.value(source)
     if bands.spans:
-        if bands.kind == "date":
-            value = scope.value(instant_of(source))
+        back = moment.back_day if bands.kind == "date" else moment.back
         for span in bands.spans:
-            yield nodes.compare(value, ">=", scope.inputs.back(span))
+            yield nodes.compare(value, ">=", back(span))
     elif bands.kind == "ratio":
         dialect = scope.inputs.dialect
         wide = dialect.wide(value)
@@ -71,8 +86,9 @@ def _edges(source: str, bands: BoundBands, scope: Scope) -> Iterator[Node]:
         for edge in bands.edges.tolist():
             yield nodes.compare(wide, ">=", nodes.compute(dialect.wide_number(edge), "*", divisor))
     else:
+        make = nodes.double if bands.kind == "float" else nodes.number
         for edge in bands.edges.tolist():
-            yield nodes.compare(value, ">=", nodes.number(edge))
+            yield nodes.compare(value, ">=", make(edge))
 
 
 def _summed(step: SumStep, scope: Scope) -> Node:
@@ -90,7 +106,7 @@ def _summed(step: SumStep, scope: Scope) -> Node:
 
 def _first_match(table: BoundTable, scope: Scope) -> Node:
     otherwise = _otherwise(table, scope)
-    cases = []
+    cases = list(_refused(table, scope))
     for bound, label in zip(table.conditions, table.labels, strict=True):
         holds = condition(bound, scope)
         cases.append((holds, nodes.text(label)))
@@ -101,6 +117,14 @@ def _first_match(table: BoundTable, scope: Scope) -> Node:
             instead = otherwise if table.unknown == "default" else refused
             cases.append((nodes.is_missing(nodes.bracket(holds)), instead))
     return nodes.choose(cases, otherwise)
+
+
+def _refused(table: BoundTable, scope: Scope) -> Iterator[tuple[Node, Node]]:
+    """Yield what customers may not have where conditions calculate with it."""
+    someone = nodes.cast(scope.value("customer_id"), "varchar")
+    for name, wrong in outside(table.conditions, scope).items():
+        message = f"{OUTSIDE} (column {name})"
+        yield wrong, scope.inputs.dialect.refuse(message, someone)
 
 
 def _otherwise(table: BoundTable, scope: Scope) -> Node:

@@ -2,26 +2,26 @@
 
 Every column holds what the package's own column holds: counts, minor units, microseconds, days
 since 1970-01-01. Beside a fact ``x`` stand ``x divisor`` where it is a ratio, and ``x us``, its
-instant, where it is a day or a number of days.
+instant, where it is a day or a number of days; beside an instant that is counted from, ``x day``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from crmcore.facts import Fact
 from crmcore.policy import Policy
 from crmcore.sql import nodes
+from crmcore.sql.attributes import attributes
 from crmcore.sql.days import local_day
+from crmcore.sql.holistic import needs_all, whole_parts
 from crmcore.sql.inputs import Inputs
 from crmcore.sql.nodes import Node, Query
+from crmcore.sql.reading import counted_from
+from crmcore.sql.selected import Selected, rows_scope
+from crmcore.sql.values import TYPES, day_of, divisor_of
 
-__all__ = ["days_within", "divisor_of", "figures", "instant_of", "totals"]
-
-
-def divisor_of(name: str) -> str:
-    """Return the name of the column with the divisor of a ratio."""
-    return f"{name} divisor"
+__all__ = ["days_within", "fact_parts", "figures", "gives_day", "instant_of"]
 
 
 def instant_of(name: str) -> str:
@@ -31,81 +31,64 @@ def instant_of(name: str) -> str:
 
 def days_within(policy: Policy, inputs: Inputs) -> tuple[int, int] | None:
     """Return between which instants the facts ask for local days, ``None`` when none does."""
-    asked = [fact for name, fact in policy.facts.items() if _is_day(name, fact)]
+    gaps = [name for name, fact in policy.facts.items() if fact.measure == "gap_days"]
+    asked = [policy.facts[name] for name in [*_with_days(policy), *gaps]]
     windows = [None if one.window is None else policy.windows[one.window] for one in asked]
     return inputs.reach(windows) if windows else None
 
 
-def _is_day(name: str, fact: Fact) -> bool:
+def gives_day(name: str, fact: Fact) -> bool:
+    """Return whether a fact is a local day, or counts days from one."""
     kind = fact.field_type(name, 0).kind
     return fact.take.startswith("days_since") or (fact.take in ("first", "last") and kind == "date")
+
+
+def _with_days(policy: Policy) -> list[str]:
+    """Return the facts that are instants whose local day is asked for."""
+    counted = counted_from(policy)
+    return [name for name, fact in policy.facts.items() if gives_day(name, fact) or name in counted]
+
+
+def _is_there(fact: Fact, inputs: Inputs) -> bool:
+    """Return whether there is the column that a fact is about: without it nobody has the fact."""
+    return fact.measure in ("value", "gap_days") or fact.measure in inputs.columns
+
+
+def _is_here(fact: Fact, inputs: Inputs) -> bool:
+    """Return whether a fact is worked out as of this moment."""
+    moment = inputs.moment(windowed=fact.window is not None)
+    return moment.is_held is inputs.is_held and _is_there(fact, inputs)
 
 
 # From the rows of a customer
 
 
-def totals(policy: Policy, inputs: Inputs) -> Query:
-    """Return the aggregates of each customer with counted rows."""
-    rows = inputs.part("counted rows")
-    customer = nodes.column("customer_id", rows)
-    columns = {"customer_id": customer}
-    for name, fact in policy.facts.items():
-        columns |= _aggregates(name, fact, _Rows(rows, fact, policy, inputs))
-    return nodes.select(columns, nodes.table(rows)).group_by(customer)
+def fact_parts(policy: Policy, inputs: Inputs) -> Iterator[tuple[str, Query]]:
+    """Yield the parts of the query with the facts of each customer, each after what it reads."""
+    scope = rows_scope(inputs)
+    there = {name: fact for name, fact in policy.facts.items() if _is_here(fact, inputs)}
+    rows = {name: Selected(fact, policy, scope) for name, fact in there.items()}
+    columns = {"customer_id": nodes.column("customer_id", scope.table)}
+    for name in (name for name, fact in there.items() if not needs_all(fact)):
+        columns |= _aggregates(name, there[name], rows[name])
+    counted = {name: rows[name].counted for name, fact in there.items() if needs_all(fact)}
+    last = scope.table
+    for part_name, part in scope.parts(last):
+        yield part_name, part
+        last = part_name
+    customer = nodes.column("customer_id", scope.table)
+    query = nodes.select(columns, nodes.table(last, scope.table)).group_by(customer)
+    yield inputs.part("totals"), query
+    for name in counted:
+        yield from whole_parts(name, there[name], rows[name], last, inputs)
 
 
-class _Rows:
-    """The rows that a fact looks at."""
-
-    def __init__(self, table: str, fact: Fact, policy: Policy, inputs: Inputs) -> None:
-        self.table = table
-        self.of = fact.of
-        self.dialect = inputs.dialect
-        window = None if fact.window is None else policy.windows[fact.window]
-        self.bounds = None if window is None else inputs.window(window)
-
-    @property
-    def placed(self) -> Node:
-        return nodes.column("placed_us", self.table)
-
-    @property
-    def value(self) -> Node:
-        """The value of a row: of an order its amount, of a sale what is left of it."""
-        if self.of == "sale":
-            return nodes.column("left_minor", self.table)
-        amount = nodes.column("amount_minor", self.table)
-        if self.of == "order":
-            return amount
-        return nodes.compute(self.dialect.wide_number(0), "-", self.dialect.wide(amount))
-
-    @property
-    def counted(self) -> Node:
-        """Whether a row counts."""
-        if self.of != "sale":
-            return self._within([nodes.column(f"is_{self.of}", self.table)])
-        something = nodes.compare(nodes.column("left_minor", self.table), ">", nodes.number(0))
-        return self._within([nodes.column("is_sold", self.table), something])
-
-    @property
-    def summed(self) -> Node:
-        """Whether a row enters the sum: for sales also rests below 0 and unlinked returns."""
-        if self.of != "sale":
-            return self.counted
-        either = [nodes.column(name, self.table) for name in ("is_sold", "is_unlinked")]
-        return self._within([nodes.any_of(either)])
-
-    def _within(self, terms: list[Node]) -> Node:
-        if self.bounds is not None:
-            low, high = self.bounds
-            placed = self.placed
-            terms += [nodes.compare(placed, ">=", low), nodes.compare(placed, "<=", high)]
-        return nodes.all_of(terms)
-
-
-def _aggregates(name: str, fact: Fact, rows: _Rows) -> Mapping[str, Node]:
+def _aggregates(name: str, fact: Fact, rows: Selected) -> Mapping[str, Node]:
     match fact.take:
         case "count":
             return {name: nodes.count_rows(rows.counted)}
+        case "distinct" | "share":
+            return _of_labels(name, fact, rows)
         case "sum":
             return {name: _sum(name, rows)}
         case "mean":
@@ -119,21 +102,31 @@ def _aggregates(name: str, fact: Fact, rows: _Rows) -> Mapping[str, Node]:
             return {name: rows.dialect.narrow(found)}
     first = fact.take in ("first", "days_since_first")
     found = nodes.aggregate("MIN" if first else "MAX", rows.placed, rows.counted)
-    return {instant_of(name) if _is_day(name, fact) else name: found}
+    return {instant_of(name) if gives_day(name, fact) else name: found}
 
 
-def _sum(name: str, rows: _Rows, where: Node | None = None) -> Node:
+def _of_labels(name: str, fact: Fact, rows: Selected) -> Mapping[str, Node]:
+    """Return how many different labels there are, or in how many rows there is one."""
+    label = nodes.column(fact.measure, rows.table)
+    if fact.take == "distinct":
+        return {name: nodes.count_different(nodes.choose([(rows.counted, label)]))}
+    stated = nodes.negate(nodes.is_missing(label))
+    count = nodes.count_rows(rows.counted)
+    some = nodes.compare(count, ">", nodes.number(0))
+    found = nodes.count_rows(nodes.all_of([rows.counted, stated]))
+    return {name: nodes.choose([(some, found)]), divisor_of(name): count}
+
+
+def _sum(name: str, rows: Selected, where: Node | None = None) -> Node:
     """Return an exact sum, missing where `where` does not hold; refuse what leaves 64 bits."""
-    dialect = rows.dialect
-    wide = dialect.wide(rows.value)
-    total = nodes.cast(nodes.aggregate("SUM", wide, rows.summed), "bigint")
-    absolute = nodes.aggregate("SUM", nodes.call("ABS", wide), rows.summed)
-    beyond = nodes.compare(absolute, ">", dialect.wide_number(nodes.INT64_MAX))
+    total, absolute = rows.total
+    fits = nodes.cast(total, "bigint")
+    beyond = nodes.compare(absolute, ">", rows.dialect.wide_number(nodes.INT64_MAX))
     message = f"the absolute amounts of a customer add up beyond 64 bits (column {name})"
-    cases = [(beyond, dialect.refuse(message, total))]
+    cases = [(beyond, rows.dialect.refuse(message, fits))]
     if where is not None:
         cases.append((nodes.negate(where), nodes.nothing("bigint")))
-    return nodes.choose(cases, total)
+    return nodes.choose(cases, fits)
 
 
 # Of everybody
@@ -144,23 +137,33 @@ def figures(policy: Policy, inputs: Inputs) -> Query:
     people = inputs.part("everybody")
     columns = {"customer_id": nodes.column("customer_id", people)}
     for name, fact in policy.facts.items():
-        columns |= _figure(name, fact, inputs)
-    query = nodes.select({**columns, **_attributes(policy, inputs)}, nodes.table(people))
-    query = _joined(query, people, inputs.part("totals"))
+        columns |= _figure(name, fact, policy, inputs)
+    query = nodes.select({**columns, **attributes(policy, inputs)}, nodes.table(people))
+    for moment in inputs.moments():
+        query = _joined(query, people, moment.part("totals"))
+    for name, fact in policy.facts.items():
+        if needs_all(fact) and _is_there(fact, inputs):
+            query = _joined(query, people, inputs.part(name))
     if inputs.customers is not None:
         query = _joined(query, people, inputs.part("customers"))
-    for name in (name for name, fact in policy.facts.items() if _is_day(name, fact)):
-        run = _run(name)
-        # Everybody is in one run, who has no instant too: not every engine has outer joins by
-        # comparison.
-        instant = nodes.coalesce(nodes.column(instant_of(name), inputs.part("totals")), inputs.at)
-        inside = [
-            nodes.compare(instant, ">=", nodes.column("start_us", run)),
-            nodes.compare(instant, "<=", nodes.column("end_us", run)),
-        ]
-        days = nodes.table(inputs.part("days"), run)
-        query = query.join(days, on=nodes.all_of(inside), copy=False)
+    for name in _with_days(policy):
+        query = _with_run(query, name, policy.facts[name], inputs)
     return query
+
+
+def _with_run(query: Query, name: str, fact: Fact, inputs: Inputs) -> Query:
+    """Join the run of days that a fact's instant lies in."""
+    run, column = _run(name), instant_of(name) if gives_day(name, fact) else name
+    # Everybody is in one run, who has no instant too: not every engine has outer joins by
+    # comparison.
+    inputs = inputs.moment(windowed=fact.window is not None)
+    instant = nodes.coalesce(nodes.column(column, inputs.part("totals")), inputs.at)
+    inside = [
+        nodes.compare(instant, ">=", nodes.column("start_us", run)),
+        nodes.compare(instant, "<=", nodes.column("end_us", run)),
+    ]
+    days = nodes.table(inputs.part("days"), run)
+    return query.join(days, on=nodes.all_of(inside), copy=False)
 
 
 def _run(name: str) -> str:
@@ -172,29 +175,28 @@ def _joined(query: Query, people: str, table: str) -> Query:
     return query.join(nodes.table(table), on=nodes.compare(ids[0], "==", ids[1]), join_type="left")
 
 
-def _figure(name: str, fact: Fact, inputs: Inputs) -> Mapping[str, Node]:
-    table = inputs.part("totals")
-    if _is_day(name, fact):
-        instant = nodes.column(instant_of(name), table)
-        day = local_day(instant, _run(name), inputs.dialect)
-        if fact.take.startswith("days_since"):
-            day = nodes.compute(inputs.day, "-", day)
-        return {name: day, instant_of(name): instant}
+def _figure(name: str, fact: Fact, policy: Policy, inputs: Inputs) -> Mapping[str, Node]:
+    type_ = policy.fields[name]
+    if not _is_there(fact, inputs):
+        nothing = nodes.nothing(TYPES.get(type_.kind, "bigint"))
+        return {name: nothing} | ({divisor_of(name): nothing} if type_.kind == "ratio" else {})
+    inputs = inputs.moment(windowed=fact.window is not None)
+    table = inputs.part(name if needs_all(fact) else "totals")
+    if name in _with_days(policy):
+        return _dated(name, fact, table, inputs)
     found = nodes.column(name, table)
-    match fact.take:
-        case "count" | "sum":
-            return {name: nodes.coalesce(found, nodes.number(0))}
-        case "mean":
-            return {name: found, divisor_of(name): nodes.column(divisor_of(name), table)}
-        case _:
-            return {name: found}
+    if type_.kind == "ratio":
+        return {name: found, divisor_of(name): nodes.column(divisor_of(name), table)}
+    return {name: found if type_.nullable else nodes.coalesce(found, nodes.number(0))}
 
 
-def _attributes(policy: Policy, inputs: Inputs) -> Mapping[str, Node]:
-    """Return whether a customer is blocked, if that is asked: what nobody stated is false."""
-    if "blocked" not in policy.attributes:
-        return {}
-    if inputs.customers is None or "blocked" not in inputs.columns:
-        return {"blocked": nodes.truth(False)}
-    given = nodes.column("blocked", inputs.part("customers"))
-    return {"blocked": nodes.coalesce(given, nodes.truth(False))}
+def _dated(name: str, fact: Fact, table: str, inputs: Inputs) -> Mapping[str, Node]:
+    """Return an instant with its local day, or the day, or the days since then, and the instant."""
+    is_day = gives_day(name, fact)
+    instant = nodes.column(instant_of(name) if is_day else name, table)
+    day = local_day(instant, _run(name), inputs.dialect)
+    if not is_day:
+        return {name: instant, day_of(name): day}
+    if fact.take.startswith("days_since"):
+        day = nodes.compute(inputs.day, "-", day)
+    return {name: day}

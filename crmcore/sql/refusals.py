@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
 from crmcore.conditions import (
     Bound,
-    BoundBetween,
+    BoundBand,
     BoundCompare,
-    BoundField,
+    BoundDivide,
     BoundIn,
-    BoundKnown,
-    BoundLiteral,
-    BoundNot,
-    BoundPair,
-    BoundTerms,
-    BoundValue,
+    BoundProduct,
+    BoundSum,
     FieldType,
 )
 from crmcore.errors import Problem
@@ -28,12 +24,14 @@ from crmcore.scoring import ScorerStep, Step
 from crmcore.segments import TableStep
 from crmcore.sql.constructs import construct, sayable
 from crmcore.sql.dialects import DIALECTS, Dialect
+from crmcore.sql.nodes import INT64_MAX
+from crmcore.sql.reading import every_leaf, every_value
+from crmcore.sql.selected import bound_where
 
 __all__ = ["problems_of"]
 
-# A ratio is compared by multiplying both sides; 38 digits hold the products of up to 2**40 rows.
-_NUMERATORS: Final = 2**86
-_DENOMINATORS: Final = 2**63
+_MOST_ROWS: Final = 2**40
+"""More rows of one customer than there are: what a mean may be divided by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +44,16 @@ class _Use:
     given: str
 
 
-def problems_of(policy: Policy, dialect: str) -> list[Problem]:
-    """Return everything in a policy that the query cannot say."""
+def problems_of(policy: Policy, dialect: str, scores: Collection[str] = ()) -> list[Problem]:
+    """Return everything in a policy that the query cannot say.
+
+    `scores` are those whose values are given.
+    """
     problems = []
     if dialect not in DIALECTS:
         message = "there is no SQL of this dialect"
         problems.append(Problem("not_in_sql", message, "dialect", dialect, ", ".join(DIALECTS)))
-    uses = _uses(policy, DIALECTS.get(dialect))
+    uses = _uses(policy, DIALECTS.get(dialect), scores)
     return problems + [problem for use in uses for problem in _refused(use, dialect)]
 
 
@@ -64,18 +65,13 @@ def _refused(use: _Use, dialect: str) -> Iterator[Problem]:
         yield Problem("not_in_sql", message, use.path, use.given, ", ".join(others) or None)
 
 
-def _uses(policy: Policy, dialect: Dialect | None) -> Iterator[_Use]:
+def _uses(policy: Policy, dialect: Dialect | None, scores: Collection[str]) -> Iterator[_Use]:
     """Yield what stands in a policy that not every engine, or none, can say."""
-    every = policy.evaluation.every
-    if every is not None:
-        yield _Use("evaluation", "a held evaluation", "evaluation", every.text)
     for name, fact in policy.facts.items():
-        yield from _of_fact(fact, f"facts.{name}")
-    for name, type_ in policy.attributes.items():
-        which = "blocked" if name == "blocked" else "any other attribute"
-        yield _Use("attribute", which, f"attributes.{name}", type_.kind)
+        yield from _of_fact(fact, f"facts.{name}", policy)
     for step in policy.steps:
-        yield from _of_step(step)
+        if step.name not in scores:
+            yield from _of_step(step)
     longest = None if dialect is None else dialect.longest_name
     named = {f"facts.{name}": name for name in policy.facts}
     named |= {f"scores.{step.name}": step.name for step in policy.steps}
@@ -84,13 +80,14 @@ def _uses(policy: Policy, dialect: Dialect | None) -> Iterator[_Use]:
             yield _Use("name", "a name of more than 63 bytes", path, name)
 
 
-def _of_fact(fact: Fact, path: str) -> Iterator[_Use]:
+def _of_fact(fact: Fact, path: str, policy: Policy) -> Iterator[_Use]:
     yield _Use("facts of", fact.of, f"{path}.of", fact.of)
     if fact.of != "line":
         yield _Use("aggregate", fact.take, f"{path}.take", fact.take)
         yield _Use("field", fact.measure, f"{path}.field", fact.measure)
-    if fact.where is not None:
-        yield _Use("fact", "`where`", f"{path}.where", "a condition")
+    where = bound_where(fact, policy)
+    if where is not None:
+        yield from _of_condition(where, f"{path}.where")
 
 
 def _of_step(step: Step) -> Iterator[_Use]:
@@ -103,40 +100,28 @@ def _of_step(step: Step) -> Iterator[_Use]:
 
 
 def _of_condition(bound: Bound, path: str) -> Iterator[_Use]:
-    match bound:
-        case BoundTerms():
-            for term in bound.terms:
-                yield from _of_condition(term, path)
-        case BoundNot():
-            yield from _of_condition(bound.term, path)
-        case BoundBetween():
-            yield from _of_condition(bound.low, path)
-            yield from _of_condition(bound.high, path)
-        case BoundPair():
-            for side in (bound.left, bound.right):
-                yield from _of_value(side, path)
-            fields = isinstance(bound.left, BoundField) and isinstance(bound.right, BoundField)
-            if fields and "ratio" in (bound.left.type.kind, bound.right.type.kind):
-                yield _Use("condition", "a mean and a field", path, bound.text)
-        case BoundKnown():
-            yield from _of_value(bound.item, path)
-        case BoundIn():
-            yield from _of_value(bound.item, path)
-            yield from _of_edges(bound.item.type, bound.edges, bound.text, path)
-        case BoundCompare():
-            yield from _of_edges(bound.type, [bound.edge], bound.text, path)
-
-
-def _of_value(value: BoundValue, path: str) -> Iterator[_Use]:
-    if not isinstance(value, (BoundField, BoundLiteral)):
-        yield _Use("condition", "a calculation, band or case", path, value.text)
+    for value in every_value(bound):
+        if value.type.kind == "float" and isinstance(value, BoundSum | BoundProduct | BoundDivide):
+            yield _Use("condition", "a calculation with floats", path, value.text)
+        if isinstance(value, BoundBand):
+            yield from _of_edges(value.value.type, value.edges, value.text, path)
+    for leaf in every_leaf(bound):
+        if isinstance(leaf, BoundCompare):
+            yield from _of_edges(leaf.type, [leaf.edge], leaf.text, path)
+        if isinstance(leaf, BoundIn):
+            yield from _of_edges(leaf.item.type, leaf.edges, leaf.text, path)
 
 
 def _of_edges(type_: FieldType, edges: Iterable[object], text: str, path: str) -> Iterator[_Use]:
-    wide = [edge for edge in edges if not (isinstance(edge, Fraction) and _is_narrow(edge))]
-    if type_.kind == "ratio" and wide:
+    numbers = [edge for edge in edges if isinstance(edge, Fraction)]
+    if type_.kind == "ratio" and not all(_is_narrow(edge, type_) for edge in numbers):
         yield _Use("condition", "a mean and a longer edge", path, text)
 
 
-def _is_narrow(edge: Fraction) -> bool:
-    return abs(edge.numerator) < _NUMERATORS and edge.denominator < _DENOMINATORS
+def _is_narrow(edge: Fraction, type_: FieldType) -> bool:
+    """Return whether 38 digits hold what a ratio and an edge are compared by.
+
+    The numerator of a ratio has 64 bits.
+    """
+    divisor = max(type_.greatest_divisor, _MOST_ROWS)
+    return abs(edge.numerator) * divisor < 10**38 and edge.denominator <= INT64_MAX

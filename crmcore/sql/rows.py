@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from crmcore.calendars import FIRST_INSTANT, LAST_INSTANT
+from crmcore.columns import Kind
 from crmcore.policy import Policy
 from crmcore.records.source import STATUSES
 from crmcore.sql import nodes
+from crmcore.sql.attributes import given_attributes, read
 from crmcore.sql.dialects import IDS, Dialect
 from crmcore.sql.inputs import Inputs
 from crmcore.sql.nodes import Node, Query
+from crmcore.sql.selected import asked_columns
+from crmcore.sql.values import TYPES
 
-__all__ = ["checks", "clean_customers", "clean_rows", "counted_rows", "everybody", "linked_returns"]
+__all__ = [
+    "BINARY",
+    "checks",
+    "clean_customers",
+    "clean_rows",
+    "collated",
+    "counted_rows",
+    "customer_wrongs",
+    "everybody",
+    "linked_returns",
+    "repeated",
+    "row_wrongs",
+]
 
 _UNDONE: Final = ("cancelled", "refused")
+STATED: Final[Mapping[str, Kind]] = {"quantity": "int", "channel": "text", "promotion": "text"}
+"""What rows may state, and which facts may ask for: the kind of each."""
 _GIVEN: Final = "given"
-_BINARY: Final = "text must be compared as it is: use the binary collation"
+BINARY: Final = "text must be compared as it is: use the binary collation"
+"""What is wrong with a column that `collated` tells."""
 
 
 # The rows as given, checked
@@ -37,6 +56,7 @@ def clean_rows(inputs: Inputs) -> Query:
         columns["status"] = _status(inputs)
     if "order_id" in inputs.columns:
         columns["link"] = _link(inputs)
+    columns |= {name: _stated(name, inputs) for name in STATED if name in inputs.columns}
     known = nodes.negate(_is_absent("customer_id", inputs))
     return nodes.select(columns, nodes.table(inputs.orders, _GIVEN)).where(known)
 
@@ -45,11 +65,7 @@ def clean_customers(inputs: Inputs, policy: Policy) -> Query:
     """Return the customers with what is read of them."""
     assert inputs.customers is not None  # or there were nothing to read
     columns = {"customer_id": _checked_id("customer_id", inputs)}
-    if "blocked" in policy.attributes and "blocked" in inputs.columns:
-        blocked = _given("blocked", inputs)
-        fits = inputs.dialect.is_kind(blocked, "boolean")
-        wrong = inputs.dialect.refuse("blocked must be BOOLEAN", blocked)
-        columns["blocked"] = nodes.choose([(fits, blocked)], wrong)
+    columns |= given_attributes(policy, inputs, _GIVEN)
     source = nodes.table(inputs.customers, _GIVEN)
     return nodes.select(columns, source).where(nodes.negate(_is_absent("customer_id", inputs)))
 
@@ -98,6 +114,10 @@ def _amount(inputs: Inputs) -> Node:
     return nodes.choose(cases, fits)
 
 
+def _stated(name: str, inputs: Inputs) -> Node:
+    return read(name, STATED[name], _given(name, inputs), inputs.dialect)
+
+
 def _status(inputs: Inputs) -> Node:
     status = inputs.dialect.text(_given("status", inputs))
     known = nodes.among(status, map(nodes.text, STATUSES))
@@ -138,6 +158,7 @@ def linked_returns(inputs: Inputs) -> Query:
         "customer_id": customer,
         "link": link,
         "amount_minor": nodes.aggregate("SUM", amount),
+        "last_us": nodes.aggregate("MAX", nodes.column("placed_us", row)),
     }
     wanted = [_is_return(row, inputs), _has_happened(row, inputs), nodes.exists(found)]
     query = nodes.select(columns, nodes.table(row)).where(nodes.all_of(wanted))
@@ -148,24 +169,43 @@ def counted_rows(inputs: Inputs, policy: Policy) -> Query:
     """Return what happened up to the moment, and as what each row counts."""
     row = inputs.part("rows")
     names = ("customer_id", "placed_us", "amount_minor")
+    happened = _has_happened(row, inputs)
+    is_order = nodes.all_of([_is_order(row), happened])
+    is_return = nodes.all_of([_is_return(row, inputs), happened])
     columns = {
         **{name: nodes.column(name, row) for name in names},
-        "is_order": _is_order(row),
-        "is_sold": nodes.all_of([_is_order(row), _in_sale_status(row, inputs, policy)]),
-        "is_return": _is_return(row, inputs),
-        "is_unlinked": _is_return(row, inputs),
+        **_asked(row, inputs, policy),
+        "is_order": is_order,
+        "is_sold": nodes.all_of([is_order, _in_sale_status(row, inputs, policy)]),
+        "is_return": is_return,
+        "is_unlinked": is_return,
         "left_minor": nodes.column("amount_minor", row),
+        "changed_us": nodes.column("placed_us", row),
     }
     if not inputs.linked:
-        return nodes.select(columns, nodes.table(row)).where(_has_happened(row, inputs))
+        return nodes.select(columns, nodes.table(row))
     linked = inputs.part("linked returns")
     nowhere = nodes.is_missing(nodes.column("link", linked))
-    columns["is_unlinked"] = nodes.all_of([_is_return(row, inputs), nowhere])
+    columns["is_unlinked"] = nodes.all_of([is_return, nowhere])
     columns["left_minor"] = _left(row, linked, inputs.dialect)
+    placed, last = nodes.column("placed_us", row), nodes.column("last_us", linked)
+    later = nodes.compare(last, ">", placed)
+    columns["changed_us"] = nodes.choose([(later, last.copy())], placed.copy())
     same = nodes.all_of([_same(name, row, linked) for name in ("customer_id", "link")])
     query = nodes.select(columns, nodes.table(row))
-    query = query.join(nodes.table(linked), on=same, join_type="left")
-    return query.where(_has_happened(row, inputs))
+    return query.join(nodes.table(linked), on=same, join_type="left")
+
+
+def _asked(row: str, inputs: Inputs, policy: Policy) -> Mapping[str, Node]:
+    """Return the columns that only some facts ask for: missing where the rows do not have them."""
+    columns = {}
+    for name in sorted(asked_columns(policy)):
+        there, nothing = nodes.column(name, row), TYPES.get(STATED.get(name, "label"), "bigint")
+        columns[name] = there if name in inputs.columns else nodes.nothing(nothing)
+        if name == "status":
+            given = there if name in inputs.columns else nodes.text("delivered")
+            columns[name] = nodes.choose([(_is_order(row), given)])
+    return columns
 
 
 def _same(name: str, left: str, right: str) -> Node:
@@ -215,7 +255,7 @@ def _has_happened(row: str, inputs: Inputs) -> Node:
 
 def everybody(inputs: Inputs) -> Node:
     """Return the ids of the customers of the orders and of those given."""
-    parts = ["rows"] if inputs.customers is None else ["rows", "customers"]
+    parts = ["totals"] if inputs.customers is None else ["totals", "customers"]
     queries = []
     for part in parts:
         name = inputs.part(part)
@@ -227,56 +267,63 @@ def everybody(inputs: Inputs) -> Node:
 # Checks of whole relations
 
 
-def checks(inputs: Inputs, policy: Policy, table: str) -> Iterator[Node]:
+def checks(wrongs: Iterable[tuple[Node, str]], inputs: Inputs, table: str) -> Iterator[Node]:
     """Yield what must hold of the relations as a whole: true, or the query fails.
 
     `table` is what the query reads last: a refusal stands beside its ids.
     """
-    row, someone = inputs.part("rows"), nodes.column("customer_id", table)
-    for found, message in _wrongs(inputs, policy, row):
+    someone = nodes.column("customer_id", table)
+    for found, message in wrongs:
         holds = nodes.negate(nodes.is_missing(someone))
         yield nodes.choose([(found, inputs.dialect.refuse(message, holds))], nodes.truth(True))
 
 
-def _wrongs(inputs: Inputs, policy: Policy, row: str) -> Iterator[tuple[Node, str]]:
-    """Yield what may be wrong, each with its message."""
+def row_wrongs(inputs: Inputs, policy: Policy) -> Iterator[tuple[Node, str]]:
+    """Yield what may be wrong with the relations as a whole, each with its message."""
+    row = inputs.part("rows")
     if "order_id" in inputs.columns:
         orders = nodes.select({"link": nodes.column("link", row)}, nodes.table(row))
-        repeated = _repeated(orders.where(_is_order(row)), "link", row)
-        yield repeated, "an order stands in several rows"
-        yield _collated("link", row, inputs), _BINARY
+        found = repeated(orders.where(_is_order(row)), "link", row)
+        yield found, "an order stands in several rows"
+        yield collated("link", row, inputs), BINARY
     if inputs.customers is not None:
-        name = inputs.part("customers")
-        people = nodes.select({"customer_id": nodes.column("customer_id", name)}, nodes.table(name))
-        message = "a customer stands in several rows of the customers"
-        yield _repeated(people, "customer_id", name), message
-        message = "customer_id is of different types in the orders and the customers"
-        yield _of_two_kinds(inputs), message
-        yield _collated("customer_id", name, inputs), _BINARY
+        yield from customer_wrongs(inputs, row)
     if policy.returns == "refuse":
         counted = inputs.part("counted rows")
         unlinked = nodes.select({"found": nodes.truth(True)}, nodes.table(counted))
         unlinked = unlinked.where(nodes.column("is_unlinked", counted))
         message = "the policy refuses returns that name no order, and there are some"
         yield nodes.exists(unlinked), message
-    yield _collated("customer_id", row, inputs), _BINARY
+    yield collated("customer_id", row, inputs), BINARY
 
 
-def _repeated(query: Query, name: str, table: str) -> Node:
+def customer_wrongs(inputs: Inputs, others: str) -> Iterator[tuple[Node, str]]:
+    """Yield what may be wrong with the customers, beside a part with those of orders."""
+    name = inputs.part("customers")
+    people = nodes.select({"customer_id": nodes.column("customer_id", name)}, nodes.table(name))
+    message = "a customer stands in several rows of the customers"
+    yield repeated(people, "customer_id", name), message
+    message = "customer_id is of different types in the orders and the customers"
+    yield _of_two_kinds(inputs, others), message
+    yield collated("customer_id", name, inputs), BINARY
+
+
+def repeated(query: Query, name: str, table: str) -> Node:
+    """Tell whether a value stands in several rows."""
     several = nodes.compare(nodes.count_rows(), ">", nodes.number(1))
     return nodes.exists(query.group_by(nodes.column(name, table)).having(several))
 
 
-def _of_two_kinds(inputs: Inputs) -> Node:
+def _of_two_kinds(inputs: Inputs, others: str) -> Node:
     """Tell ids of different kinds: the number 1 and the text "1" are two customers."""
     kinds = [
         _of_one(inputs.dialect.family(nodes.column("customer_id", part)), part)
-        for part in (inputs.part("rows"), inputs.part("customers"))
+        for part in (others, inputs.part("customers"))
     ]
     return nodes.compare(kinds[0], "!=", kinds[1])
 
 
-def _collated(name: str, table: str, inputs: Inputs) -> Node:
+def collated(name: str, table: str, inputs: Inputs) -> Node:
     """Tell a collation under which different texts are equal, or sort by another order."""
     ids = nodes.column(name, table)
     return _of_one(inputs.dialect.is_collated(ids), table)

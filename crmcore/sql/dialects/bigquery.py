@@ -18,6 +18,8 @@ _LITERALS: Final[Mapping[str, str]] = {
     "INT64": "-?[0-9]+",
     "STRING": "[\"'].*",
     "BOOL": "true|false",
+    "DATE": "DATE .*",
+    "FLOAT64": "-?[0-9]+[.e].*|CAST\\(.*",
     "TIMESTAMP": "TIMESTAMP .*",
 }
 _NOT_IN_NAMES: Final = frozenset('`\\!"$()*,./;?@[]^{}~')
@@ -34,6 +36,8 @@ class BigQuery(Dialect):
         "text": ("STRING",),
         "boolean": ("BOOL",),
         "instant": ("TIMESTAMP",),
+        "float": ("FLOAT64",),
+        "date": ("DATE",),
     }
 
     def check_name(self, name: str) -> None:
@@ -56,6 +60,16 @@ class BigQuery(Dialect):
         unit = self.wide(nodes.text(f"0.{1:0{digits}}" if digits else "1"))
         return nodes.cast(nodes.compute(self.wide(minor), "*", unit), "decimal")
 
+    def minor(self, value: Node, digits: int) -> Node:
+        """Multiply: as text a NUMERIC has no zeros at its end."""
+        return nodes.compute(self.wide(value), "*", self.wide_number(10**digits))
+
+    def is_exact(self, value: Node) -> Node:
+        """Look at how a value is written."""
+        written = nodes.call("FORMAT", nodes.text("%T"), value)
+        exact = nodes.text("^(NULL|-?[0-9]+|(BIG)?NUMERIC .*)$")
+        return nodes.call("REGEXP_CONTAINS", written, exact)
+
     def refuse(self, message: str, instead: Node) -> Node:
         """Call ``ERROR``, which takes every type; ``CASE`` computes only what it gives."""
         del instead
@@ -71,9 +85,25 @@ class BigQuery(Dialect):
         """Return text in no collation."""
         return nodes.call("COLLATE", nodes.cast(value, "varchar"), nodes.text(""))
 
+    def matches(self, value: Node, pattern: str) -> Node:
+        """Call ``REGEXP_CONTAINS``."""
+        return nodes.call("REGEXP_CONTAINS", value, nodes.text(f"^(?:{pattern})$"))
+
+    def wall_micros(self, time: Node) -> Node:
+        """Read the clock as that of UTC."""
+        return self.micros(nodes.call("TIMESTAMP", time, nodes.text("UTC")))
+
     def date(self, day: Node) -> Node:
         """Call ``DATE_FROM_UNIX_DATE``."""
         return nodes.call("DATE_FROM_UNIX_DATE", day)
+
+    def day_number(self, date: Node) -> Node:
+        """Call ``UNIX_DATE``."""
+        return nodes.call("UNIX_DATE", date)
+
+    def months_later(self, date: Node, months: Node) -> Node:
+        """Call ``DATE_ADD``."""
+        return nodes.months_later(date, months)
 
     def instant(self, micros: Node) -> Node:
         """Call ``TIMESTAMP_MICROS``."""

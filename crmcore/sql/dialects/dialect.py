@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +14,12 @@ from crmcore.sql.nodes import Node, Query
 
 __all__ = ["IDS", "Dialect", "Kind"]
 
-Kind: TypeAlias = Literal["whole", "text", "uuid", "boolean", "instant"]
+Kind: TypeAlias = Literal[
+    "whole", "decimal", "float", "text", "uuid", "boolean", "instant", "time", "date"
+]
 IDS: Final[tuple[Kind, ...]] = ("whole", "text", "uuid")
 """What ids may be."""
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,10 @@ class Dialect(ABC):
     """Bytes of a name; a longer one the engine would cut off."""
 
     def write(self, query: Query, width: int) -> str:
-        """Return a query as text."""
+        """Return a query as text, in which every text means itself under every setting."""
+        # Each piece once: what is written in another way is replaced where it stands.
+        query = query.copy()
+        nodes.write_texts(query, self._literal)
         if self.longest_name is not None:
             nodes.shorten(query, self.longest_name)
         return query.sql(dialect=self.name, pretty=True, max_text_width=width, copy=False)
@@ -44,9 +51,21 @@ class Dialect(ABC):
         """Refuse a name of a relation or column that the engine would not take as it is."""
         if not name or "\0" in name:
             raise DataError("a relation or column needs a name")
+        if not nodes.is_writable(name) or _CONTROL.search(name):
+            raise DataError("a name with control characters cannot be written in a query")
         longest = self.longest_name
         if longest is not None and len(name.encode()) > longest:
             raise DataError(f"{self.title} cuts names off after {longest} bytes")
+
+    def literal(self, value: str) -> str | None:
+        """Return a text as the engine reads it under every setting; ``None``: in quotes."""
+        del value
+        return None
+
+    def _literal(self, value: str) -> str | None:
+        if not nodes.is_writable(value):
+            raise DataError("a text that cannot be written in a query")
+        return self.literal(value)
 
     # Whole numbers
 
@@ -61,6 +80,10 @@ class Dialect(ABC):
     def narrow(self, value: Node) -> Node:
         """Return a wide number as one of 64 bits; fail where it does not fit."""
         return nodes.cast(value, "bigint")
+
+    def total(self, value: Node, where: Node | None = None) -> Node:
+        """Return the wide sum of numbers, of 64 bits or wide, for which a condition holds."""
+        return nodes.aggregate("SUM", self.wide(value), where)
 
     @abstractmethod
     def quotient(self, value: Node, divisor: Node) -> Node:
@@ -83,6 +106,19 @@ class Dialect(ABC):
         whole = nodes.decimal(minor, 38, 0)
         return nodes.decimal(nodes.compute(whole, "*", unit), width, digits)
 
+    def minor(self, value: Node, digits: int) -> Node:
+        """Return minor units, wide, of an exact decimal of so many digits after the point."""
+        del digits
+        point = nodes.call("REPLACE", nodes.cast(value, "varchar"), nodes.text("."), nodes.text(""))
+        return self.wide(point)
+
+    def is_exact(self, value: Node) -> Node:
+        """Return whether a number is whole or an exact decimal, by the name of its type."""
+        kind = nodes.call("LEFT", nodes.call("LOWER", nodes.call("TYPEOF", value)), nodes.number(7))
+        return nodes.any_of(
+            [self.is_whole(value), nodes.compare(kind, "==", nodes.text("decimal"))]
+        )
+
     # Refusals
 
     @abstractmethod
@@ -98,12 +134,23 @@ class Dialect(ABC):
         """Return whether a column is of a kind: here by the name of its type."""
         return nodes.among(nodes.call("TYPEOF", value), map(nodes.text, self._types_of(kinds)))
 
+    def holds(self, type_: str, kind: Kind) -> bool:
+        """Return whether a type, by the engine's name, is one of a kind."""
+        return type_ in self.types.get(kind, ())
+
     def _types_of(self, kinds: Sequence[Kind]) -> list[str]:
         return [name for kind in kinds for name in self.types.get(kind, ())]
 
     def is_whole(self, value: Node) -> Node:
         """Return whether a value is a whole number of a type that `narrow` takes."""
         return self.is_kind(value, "whole")
+
+    def is_decimal(self, value: Node) -> Node:
+        """Return whether a column holds exact decimals, of any number of digits."""
+        name = nodes.call(
+            "SPLIT_PART", nodes.call("TYPEOF", value), nodes.text("("), nodes.number(1, "int")
+        )
+        return nodes.among(name, map(nodes.text, self.types["decimal"]))
 
     def family(self, value: Node) -> Node:
         """Return the kind of ids that a column holds, as text."""
@@ -116,6 +163,10 @@ class Dialect(ABC):
     def text(self, value: Node) -> Node:
         """Return a value as text that is equal only to the same text, whatever its collation."""
         return nodes.cast(value, "varchar")
+
+    @abstractmethod
+    def matches(self, value: Node, pattern: str) -> Node:
+        """Return whether all of a text is of a pattern of ASCII characters."""
 
     def in_order(self, ids: Node) -> Sequence[Node]:
         """Return what sorts ids: numbers by size, text by code points, UUIDs by bytes."""
@@ -139,12 +190,24 @@ class Dialect(ABC):
         """Return days since 1970-01-01 as a date."""
 
     @abstractmethod
+    def day_number(self, date: Node) -> Node:
+        """Return a date as days since 1970-01-01."""
+
+    @abstractmethod
+    def months_later(self, date: Node, months: Node) -> Node:
+        """Return a date some months later or before, its day at most the month's last."""
+
+    @abstractmethod
     def instant(self, micros: Node) -> Node:
         """Return UTC microseconds as an instant with a zone."""
 
     @abstractmethod
     def micros(self, instant: Node) -> Node:
         """Return an instant with a zone as UTC microseconds; infinity is missing or an error."""
+
+    @abstractmethod
+    def wall_micros(self, time: Node) -> Node:
+        """Return a time without a zone as microseconds since 1970-01-01 00:00 by its clock."""
 
     # The query
 

@@ -27,11 +27,19 @@ class DuckDB(Dialect):
         "uuid": ("UUID",),
         "boolean": ("BOOLEAN",),
         "instant": ("TIMESTAMP WITH TIME ZONE",),
+        "time": ("TIMESTAMP",),
+        "decimal": ("DECIMAL",),
+        "float": ("DOUBLE", "FLOAT"),
+        "date": ("DATE",),
     }
 
     def wide(self, value: Node) -> Node:
         """Return a HUGEINT."""
         return nodes.cast(value, "int128")
+
+    def total(self, value: Node, where: Node | None = None) -> Node:
+        """Add without a cast: SUM of BIGINT is a HUGEINT here."""
+        return nodes.aggregate("SUM", value, where)
 
     def quotient(self, value: Node, divisor: Node) -> Node:
         """Divide by ``//``, which is the same under every `integer_division`."""
@@ -46,9 +54,25 @@ class DuckDB(Dialect):
         """Return text in the binary collation: a cast keeps the column's."""
         return nodes.collate(nodes.cast(value, "varchar"), "binary")
 
+    def matches(self, value: Node, pattern: str) -> Node:
+        """Call ``REGEXP_FULL_MATCH``."""
+        return nodes.call("REGEXP_FULL_MATCH", value, nodes.text(pattern))
+
+    def wall_micros(self, time: Node) -> Node:
+        """Call ``EPOCH_US``, which asks no zone of a ``TIMESTAMP``."""
+        return nodes.call("EPOCH_US", time)
+
     def date(self, day: Node) -> Node:
         """Add whole days to the first."""
         return nodes.compute(nodes.day_zero(), "+", nodes.cast(day, "int"))
+
+    def day_number(self, date: Node) -> Node:
+        """Subtract the first day."""
+        return nodes.cast(nodes.compute(date, "-", nodes.day_zero()), "bigint")
+
+    def months_later(self, date: Node, months: Node) -> Node:
+        """Add an interval of months."""
+        return nodes.cast(nodes.compute(date, "+", nodes.call("TO_MONTHS", months)), "date")
 
     def instant(self, micros: Node) -> Node:
         """Call ``MAKE_TIMESTAMPTZ``, which takes microseconds."""

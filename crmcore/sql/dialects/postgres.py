@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -10,10 +11,12 @@ from crmcore.calendars import DAY_US
 from crmcore.sql import nodes
 from crmcore.sql.dialects.dialect import Dialect, Kind
 from crmcore.sql.nodes import Node, Query
+from crmcore.sql.rewriting import double_percents
 
 __all__ = ["Postgres"]
 
 _SCHEMA: Final = "pg_catalog"
+_SPECIAL: Final = re.compile(r"['\\%\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,34 @@ class Postgres(Dialect):
         "uuid": ("uuid",),
         "boolean": ("bool",),
         "instant": ("timestamptz",),
+        "time": ("timestamp",),
+        "decimal": ("numeric",),
+        "float": ("float8", "float4"),
+        "date": ("date",),
     }
     longest_name: ClassVar[int | None] = 63
+
+    def literal(self, value: str) -> str | None:
+        r"""Escape what a setting, or a driver with parameters, would read otherwise.
+
+        `standard_conforming_strings` tells whether a backslash in plain quotes is one.
+        """
+        escaped = _SPECIAL.sub(lambda found: f"\\x{ord(found[0]):02x}", value)
+        return None if escaped == value else f"E'{escaped}'"
+
+    def write(self, query: Query, width: int) -> str:
+        """Return a query as its drivers read it, which mark parameters by percent signs."""
+        query = query.copy()
+        double_percents(query)
+        return Dialect.write(self, query, width)
 
     def wide(self, value: Node) -> Node:
         """Return a NUMERIC."""
         return nodes.cast(value, "decimal")
+
+    def total(self, value: Node, where: Node | None = None) -> Node:
+        """Add without a cast: SUM of bigint is a numeric here."""
+        return nodes.aggregate("SUM", value, where)
 
     def quotient(self, value: Node, divisor: Node) -> Node:
         """Divide bigint by bigint, which cuts the fraction off."""
@@ -59,6 +84,18 @@ class Postgres(Dialect):
         types = [nodes.cast_to(nodes.text(f"{_SCHEMA}.{name}"), "regtype") for name in names]
         return nodes.among(nodes.call("PG_TYPEOF", value), types)
 
+    def is_decimal(self, value: Node) -> Node:
+        """Compare the type itself: it has no sizes here."""
+        return self._has_type(value, self._types_of(["decimal"]))
+
+    def matches(self, value: Node, pattern: str) -> Node:
+        """Compare by ``~``, whose ``$`` is the very end."""
+        return nodes.alike(value, nodes.text(f"^(?:{pattern})$"))
+
+    def wall_micros(self, time: Node) -> Node:
+        """Extract the seconds: of a time without a zone they ask none."""
+        return self.micros(time)
+
     def is_whole(self, value: Node) -> Node:
         """Take a NUMERIC too, where it has no fraction: NaN and infinity leave a rest."""
         rest = nodes.compute(nodes.cast(value, "decimal"), "%", self.wide_number(1))
@@ -66,6 +103,14 @@ class Postgres(Dialect):
         cases = [(self.is_kind(value, "whole"), nodes.truth(True))]
         cases.append((self._has_type(value, ["numeric"]), no_rest))
         return nodes.choose(cases, nodes.truth(False))
+
+    def is_exact(self, value: Node) -> Node:
+        """Compare the type itself."""
+        return self._has_type(value, [*self.types["whole"], "numeric"])
+
+    def holds(self, type_: str, kind: Kind) -> bool:
+        """Take a NUMERIC too as whole: each value tells whether it is."""
+        return (kind == "whole" and type_ == "numeric") or Dialect.holds(self, type_, kind)
 
     def text(self, value: Node) -> Node:
         """Return text in the collation of bytes, whatever the column's."""
@@ -98,6 +143,15 @@ class Postgres(Dialect):
     def date(self, day: Node) -> Node:
         """Add whole days to the first."""
         return nodes.compute(nodes.day_zero(), "+", nodes.cast(day, "int"))
+
+    def day_number(self, date: Node) -> Node:
+        """Subtract the first day."""
+        return nodes.cast(nodes.compute(date, "-", nodes.day_zero()), "bigint")
+
+    def months_later(self, date: Node, months: Node) -> Node:
+        """Add an interval of months."""
+        interval = nodes.call("MAKE_INTERVAL", nodes.number(0, "int"), months)
+        return nodes.cast(nodes.compute(date, "+", interval), "date")
 
     def instant(self, micros: Node) -> Node:
         """Add the microseconds of a day, few enough for exact doubles, to the day in UTC."""

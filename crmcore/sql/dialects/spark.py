@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
+from crmcore.errors import DataError
 from crmcore.sql import nodes
 from crmcore.sql.dialects.dialect import Dialect, Kind
 from crmcore.sql.nodes import Node
 
 __all__ = ["Spark"]
+
+_SPECIAL: Final = re.compile(r"['\\$\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,22 @@ class Spark(Dialect):
         "text": ("string",),
         "boolean": ("boolean",),
         "instant": ("timestamp",),
+        "time": ("timestamp_ntz",),
+        "decimal": ("decimal",),
+        "float": ("double", "float"),
+        "date": ("date",),
     }
+
+    def check_name(self, name: str) -> None:
+        """Refuse what the engine would put the value of a setting in the place of."""
+        Dialect.check_name(self, name)
+        if "${" in name:
+            raise DataError(f"a name in {self.title} has no ${{: a setting would take its place")
+
+    def literal(self, value: str) -> str | None:
+        """Write bytes: in quotes, settings tell what a quote, a backslash and ``${`` mean."""
+        special = _SPECIAL.search(value)
+        return f"CAST(X'{value.encode().hex()}' AS STRING)" if special else None
 
     def wide(self, value: Node) -> Node:
         """Return a DECIMAL(38, 0)."""
@@ -36,6 +55,17 @@ class Spark(Dialect):
         decimals = (f"decimal({digits},0)" for digits in range(1, 39))
         types = map(nodes.text, (*self.types["whole"], *decimals))
         return nodes.among(nodes.call("TYPEOF", value), types)
+
+    def is_exact(self, value: Node) -> Node:
+        """Take as many digits after the point as are compared without rounding."""
+        exact = nodes.text("^decimal[(][0-9]+,([0-9]|1[0-8])[)]$")
+        decimal = nodes.call("REGEXP_LIKE", nodes.call("TYPEOF", value), exact)
+        return nodes.any_of([self.is_whole(value.copy()), decimal])
+
+    def holds(self, type_: str, kind: Kind) -> bool:
+        """Take a DECIMAL without a fraction too as whole."""
+        whole = type_.startswith("decimal(") and type_.endswith(",0)")
+        return (kind == "whole" and whole) or Dialect.holds(self, type_, kind)
 
     def narrow(self, value: Node) -> Node:
         """Compare before the cast: without ANSI it would give other digits, and no error."""
@@ -63,9 +93,26 @@ class Spark(Dialect):
         del ids
         return nodes.truth(False)
 
+    def matches(self, value: Node, pattern: str) -> Node:
+        r"""Call ``RLIKE``; ``\\z`` is the very end, where ``$`` may have a line break after it."""
+        return nodes.call("RLIKE", value, nodes.text(rf"^(?:{pattern})\z"))
+
+    def wall_micros(self, time: Node) -> Node:
+        """Count from the first day: ``UNIX_MICROS`` would ask the session's zone."""
+        start = nodes.cast_to(nodes.text("1970-01-01 00:00:00"), "timestamp_ntz")
+        return nodes.call("TIMESTAMPDIFF", nodes.word("MICROSECOND"), start, time)
+
     def date(self, day: Node) -> Node:
         """Call ``DATE_FROM_UNIX_DATE``."""
         return nodes.call("DATE_FROM_UNIX_DATE", nodes.cast(day, "int"))
+
+    def day_number(self, date: Node) -> Node:
+        """Call ``UNIX_DATE``."""
+        return nodes.cast(nodes.call("UNIX_DATE", date), "bigint")
+
+    def months_later(self, date: Node, months: Node) -> Node:
+        """Call ``ADD_MONTHS``."""
+        return nodes.call("ADD_MONTHS", date, months)
 
     def instant(self, micros: Node) -> Node:
         """Call ``TIMESTAMP_MICROS``."""

@@ -1,13 +1,9 @@
-"""Pieces of a SQL tree: the only place that knows SQLGlot.
-
-Everything is built as a tree, so nothing that a user names can become anything but a name, and
-no literal anything but a literal. SQLGlot is imported when a piece is made.
-"""
+"""Names, literals and what is computed of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import count
+from collections.abc import Iterable, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from crmcore.conditions.language.tree import ComparisonOp
@@ -15,7 +11,50 @@ from crmcore.conditions.language.tree import ComparisonOp
 if TYPE_CHECKING:
     from sqlglot import exp
 
-__all__ = ["Node", "Query", "Type"]
+__all__ = [
+    "INT64_MAX",
+    "Aggregate",
+    "Arithmetic",
+    "Node",
+    "Query",
+    "Type",
+    "alike",
+    "all_of",
+    "among",
+    "any_of",
+    "at_utc",
+    "bracket",
+    "call",
+    "cast",
+    "cast_to",
+    "choose",
+    "coalesce",
+    "collate",
+    "column",
+    "columns_of",
+    "compare",
+    "compute",
+    "day_zero",
+    "decimal",
+    "double",
+    "epoch",
+    "every_column",
+    "extract",
+    "identifier",
+    "is_column",
+    "is_missing",
+    "microsecond",
+    "months_later",
+    "negate",
+    "nothing",
+    "number",
+    "parameter",
+    "source_of",
+    "text",
+    "truth",
+    "without_end",
+    "word",
+]
 
 Node: TypeAlias = "exp.Expr"
 Query: TypeAlias = "exp.Select"
@@ -28,6 +67,7 @@ Type: TypeAlias = Literal[
     "varchar",
     "text",
     "boolean",
+    "double",
     "date",
     "timestamp",
 ]
@@ -65,12 +105,12 @@ def number(value: int, type_: Type = "bigint") -> Node:
     """Return a whole number of at most 64 bits."""
     from sqlglot import exp
 
-    assert abs(value) <= INT64_MAX  # a dialect writes what is wider
+    assert -INT64_MAX - 1 <= value <= INT64_MAX  # a dialect writes what is wider
     return cast(exp.Literal.number(value), type_)
 
 
 def text(value: str) -> Node:
-    """Return a text."""
+    """Return a text; `Dialect.write` sees to it that it means itself."""
     from sqlglot import exp
 
     return exp.Literal.string(value)
@@ -81,6 +121,19 @@ def truth(value: bool) -> Node:
     from sqlglot import exp
 
     return exp.Boolean(this=value)
+
+
+def double(value: float) -> Node:
+    """Return a float: its shortest digits are read back as the same float."""
+    written = {inf: "Infinity", -inf: "-Infinity"}.get(value, repr(float(value)))
+    return cast(text(written), "double")
+
+
+def parameter(name: str) -> Node:
+    """Return a value that is given when the query is run."""
+    from sqlglot import exp
+
+    return exp.Placeholder(this=name)
 
 
 def nothing(type_: Type | None = None) -> Node:
@@ -209,6 +262,27 @@ def coalesce(value: Node, otherwise: Node) -> Node:
     return exp.Coalesce(this=value, expressions=[otherwise])
 
 
+def word(name: str) -> Node:
+    """Return a word of SQL that is written here."""
+    from sqlglot import exp
+
+    return exp.Var(this=name)
+
+
+def alike(value: Node, pattern: Node) -> Node:
+    """Return whether a text has a pattern in it."""
+    from sqlglot import exp
+
+    return exp.RegexpLike(this=value, expression=pattern)
+
+
+def without_end(value: Node, sign: str) -> Node:
+    """Return a text without a sign, however often it stands at its end."""
+    from sqlglot import exp
+
+    return exp.Trim(this=value, expression=text(sign), position="TRAILING")
+
+
 def bracket(value: Node) -> Node:
     """Return a value in brackets."""
     from sqlglot import exp
@@ -244,6 +318,20 @@ def microsecond() -> Node:
     return exp.Interval(this=text("1"), unit=exp.Var(this="MICROSECOND"))
 
 
+def extract(part: Literal["YEAR", "MONTH"], day: Node) -> Node:
+    """Return a part of a date."""
+    from sqlglot import exp
+
+    return exp.Extract(this=exp.Var(this=part), expression=day)
+
+
+def months_later(day: Node, months: Node) -> Node:
+    """Return ``DATE_ADD`` of a date and some months."""
+    from sqlglot import exp
+
+    return exp.DateAdd(this=day, expression=months, unit=exp.Var(this="MONTH"))
+
+
 def day_zero() -> Node:
     """Return the date that days are counted from."""
     return cast(text("1970-01-01"), "date")
@@ -258,96 +346,15 @@ def source_of(value: Node) -> Node:
     return found
 
 
-# Aggregates and queries
-
-
-def aggregate(name: Aggregate, value: Node, where: Node | None = None) -> Node:
-    """Return an aggregate of all rows, or of those for which a condition holds."""
+def is_column(value: Node) -> bool:
+    """Return whether a value is a column as it is."""
     from sqlglot import exp
 
-    made = {"SUM": exp.Sum, "MIN": exp.Min, "MAX": exp.Max}
-    return _filtered(made[name](this=value), where)
+    return isinstance(value, exp.Column)
 
 
-def count_rows(where: Node | None = None) -> Node:
-    """Return the number of rows, or of those for which a condition holds."""
+def columns_of(value: Node) -> set[str]:
+    """Return the names of the columns that a value is computed from."""
     from sqlglot import exp
 
-    return _filtered(exp.Count(this=exp.Star()), where)
-
-
-def _filtered(whole: Node, where: Node | None) -> Node:
-    from sqlglot import exp
-
-    return whole if where is None else exp.Filter(this=whole, expression=exp.Where(this=where))
-
-
-def table(name: str, alias: str | None = None, schema: str | None = None) -> exp.Table:
-    """Return a table by one name; the engine's own tables stand in a schema."""
-    from sqlglot import exp
-
-    shown = None if alias is None else exp.TableAlias(this=identifier(alias))
-    where = None if schema is None else identifier(schema)
-    return exp.Table(this=identifier(name), db=where, alias=shown)
-
-
-def select(columns: Mapping[str, Node], source: Node, *more: Node) -> Query:
-    """Return a query for named columns of a source; `more` come first, without a name."""
-    from sqlglot import exp
-
-    named = [exp.Alias(this=node, alias=identifier(name)) for name, node in columns.items()]
-    return exp.select(*more, *named, copy=False).from_(source, copy=False)
-
-
-def rows_of(columns: Sequence[str], rows: Iterable[Sequence[int]], alias: str) -> exp.Values:
-    """Return a small table of whole numbers."""
-    from sqlglot import exp
-
-    numbers = [exp.Tuple(expressions=[exp.Literal.number(one) for one in row]) for row in rows]
-    shown = exp.TableAlias(this=identifier(alias), columns=[identifier(one) for one in columns])
-    return exp.Values(expressions=numbers, alias=shown)
-
-
-def union(queries: Sequence[Query]) -> exp.Query:
-    """Return the distinct rows of queries."""
-    from sqlglot import exp
-
-    return queries[0] if len(queries) == 1 else exp.union(*queries, distinct=True, copy=False)
-
-
-def subquery(query: Query) -> Node:
-    """Return the one value of a query."""
-    from sqlglot import exp
-
-    return exp.Subquery(this=query)
-
-
-def exists(query: Query) -> Node:
-    """Return whether a query has rows."""
-    from sqlglot import exp
-
-    return exp.Exists(this=query)
-
-
-def ascending(value: Node) -> Node:
-    """Return what sorts by a value that is never missing."""
-    from sqlglot import exp
-
-    return exp.Ordered(this=value, desc=False, nulls_first=True)
-
-
-# Names made here
-
-
-def shorten(query: Query, longest: int) -> None:
-    """Give names of more bytes than an engine keeps another name, each its own."""
-    from sqlglot import exp
-
-    found = list(query.find_all(exp.Identifier))
-    taken = {one.name for one in found}
-    long = sorted(name for name in taken if len(name.encode()) > longest)
-    numbers = (f"crm {number}" for number in count(1))
-    free = (name for name in numbers if name not in taken)
-    short = dict(zip(long, free, strict=False))
-    for one in found:
-        one.set("this", short.get(one.name, one.name))
+    return {one.name for one in value.find_all(exp.Column)}
