@@ -56,8 +56,8 @@ def _is_there(fact: Fact, inputs: Inputs) -> bool:
 
 def _is_here(fact: Fact, inputs: Inputs) -> bool:
     """Return whether a fact is worked out as of this moment."""
-    moment = inputs.moment(windowed=fact.window is not None)
-    return moment.is_held is inputs.is_held and _is_there(fact, inputs)
+    is_held = inputs.schedule is not None and fact.window is not None
+    return is_held is inputs.is_held and _is_there(fact, inputs)
 
 
 # From the rows of a customer

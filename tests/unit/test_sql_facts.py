@@ -184,6 +184,8 @@ def test_a_condition_over_rows_refuses_only_rows_that_it_is_asked_of() -> None:
 
 def test_a_held_evaluation_counts_windows_up_to_its_day() -> None:
     document = {**CLASSIC, "evaluation": {"every": "1 month", "anchor": date(2024, 1, 15)}}
+    gap = {"of": "sale", "take": "median", "field": "gap_days"}
+    document["facts"] = {"gap": gap, "gap_then": {**gap, "in": "period"}}
     policy = crm.load_policy(document)
     days = [date(2024, 6, 20), date(2025, 6, 10), date(2025, 6, 20)]
     placed = [int(np.datetime64(day, "us").astype(np.int64)) for day in days]
