@@ -14,7 +14,7 @@ from crmcore.sql.dialects import IDS, Dialect
 from crmcore.sql.inputs import Inputs
 from crmcore.sql.nodes import Node, Query
 from crmcore.sql.reading import counted_from
-from crmcore.sql.rows import BINARY, collated, repeated
+from crmcore.sql.rows import BINARY, collated
 from crmcore.sql.values import divisor_of
 
 __all__ = ["declared_facts", "declared_names", "declared_problems", "declared_wrongs"]
@@ -49,7 +49,8 @@ def declared_facts(policy: Policy, inputs: Inputs) -> Query:
 def declared_wrongs(inputs: Inputs, table: str) -> Iterator[tuple[Node, str]]:
     """Yield what may be wrong with the table as a whole, each with its message."""
     people = nodes.select({"customer_id": nodes.column("customer_id", table)}, nodes.table(table))
-    yield repeated(people, "customer_id", table), "a customer has several rows of facts"
+    found = inputs.dialect.repeats(people, nodes.column("customer_id", table))
+    yield found, "a customer has several rows of facts"
     yield collated("customer_id", table, inputs), BINARY
 
 

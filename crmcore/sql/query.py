@@ -276,9 +276,7 @@ def to_sql_daily(
     last = inputs.part("daily")
     query = nodes.select({}, nodes.table(last), nodes.every_column(last))
     query = query.where(*checks(row_wrongs(inputs, policy), inputs, last))
-    for name, part in parts.items():
-        query = query.with_(nodes.identifier(name), as_=part, copy=False)
-    return _stated(query, policy, inputs)
+    return _stated(_with(query, parts, inputs), policy, inputs)
 
 
 def _stated(query: Query, policy: Policy, inputs: Inputs, *, whole_days: bool = False) -> Statement:
@@ -319,8 +317,15 @@ def _query(
     query = nodes.select(columns, nodes.table(last))
     query = query.where(*checks(wrongs, inputs, last))
     query = query.order_by(*map(nodes.ascending, order))
-    for name, whole in parts.items():
-        query = query.with_(nodes.identifier(name), as_=whole, copy=False)
+    return _with(query, parts, inputs)
+
+
+def _with(query: Query, parts: Mapping[str, Node], inputs: Inputs) -> Query:
+    """Return the query with its parts before it."""
+    of_rows = {inputs.part(name) for name in ("rows", "counted rows")}
+    for name, part in parts.items():
+        again = False if inputs.dialect.reads_again and name in of_rows else None
+        query = query.with_(nodes.identifier(name), as_=part, materialized=again, copy=False)
     return query
 
 

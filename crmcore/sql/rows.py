@@ -27,7 +27,6 @@ __all__ = [
     "customer_wrongs",
     "everybody",
     "linked_returns",
-    "repeated",
     "row_wrongs",
 ]
 
@@ -283,7 +282,7 @@ def row_wrongs(inputs: Inputs, policy: Policy) -> Iterator[tuple[Node, str]]:
     row = inputs.part("rows")
     if "order_id" in inputs.columns:
         orders = nodes.select({"link": nodes.column("link", row)}, nodes.table(row))
-        found = repeated(orders.where(_is_order(row)), "link", row)
+        found = inputs.dialect.repeats(orders.where(_is_order(row)), nodes.column("link", row))
         yield found, "an order stands in several rows"
         yield collated("link", row, inputs), BINARY
     if inputs.customers is not None:
@@ -302,16 +301,11 @@ def customer_wrongs(inputs: Inputs, others: str) -> Iterator[tuple[Node, str]]:
     name = inputs.part("customers")
     people = nodes.select({"customer_id": nodes.column("customer_id", name)}, nodes.table(name))
     message = "a customer stands in several rows of the customers"
-    yield repeated(people, "customer_id", name), message
+    ids = nodes.column("customer_id", name)
+    yield inputs.dialect.repeats(people, ids), message
     message = "customer_id is of different types in the orders and the customers"
     yield _of_two_kinds(inputs, others), message
     yield collated("customer_id", name, inputs), BINARY
-
-
-def repeated(query: Query, name: str, table: str) -> Node:
-    """Tell whether a value stands in several rows."""
-    several = nodes.compare(nodes.count_rows(), ">", nodes.number(1))
-    return nodes.exists(query.group_by(nodes.column(name, table)).having(several))
 
 
 def _of_two_kinds(inputs: Inputs, others: str) -> Node:

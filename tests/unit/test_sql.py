@@ -513,3 +513,38 @@ def test_both_ends_of_a_window_belong() -> None:
         "back": (0, 1, None),
         "kept": (1, 1, 1),
     }
+
+
+# Repeats of whole numbers, looked at 32 at a time
+
+LEAST, GREATEST = -(2**63), 2**63 - 1
+
+
+@pytest.mark.parametrize("kind", ["bigint", "hugeint", "varchar", "ubigint"])
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [0, 31, 32, 63, 64, GREATEST],
+        [-1, -31, -32, -33, -64, LEAST, GREATEST],
+        [*range(-3, 3), *range(30, 34)],
+    ],
+)
+def test_an_order_in_several_rows_is_found_wherever_its_id_lies(kind: str, ids: list[int]) -> None:
+    if kind == "ubigint":
+        ids = [abs(one) for one in ids if one >= 0]
+    con = duckdb.connect()
+    columns: dict[str, str | None] = {"status": None, "returns_order_id": None}
+    query = to_sql(crm.presets.load("classic"), as_of=date(2025, 4, 1), columns=columns)
+    row = "1 as customer_id, 1740794400000000 as placed_us, 30000 as amount_minor"
+    for twice in ids:
+        for given, repeats in ((ids, False), ([*ids, twice], True)):
+            listed = ", ".join(f"('{one}'::{kind})" for one in given)
+            con.execute(
+                f"create or replace view orders as select {row}, id as order_id"
+                f" from (values {listed}) given(id)"
+            )
+            if repeats:
+                with pytest.raises(duckdb.Error, match="an order stands in several rows"):
+                    con.sql(query).fetchall()
+            elif twice == ids[0]:
+                assert len(con.sql(query).fetchall()) == 1

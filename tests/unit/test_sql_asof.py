@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-import sqlalchemy
 from engines import Engine, Engines, every
 from frame_kinds import without_uuids
 
@@ -143,6 +142,7 @@ def on(engine: Engine, as_of: Any, **options: Any) -> list[dict[str, Any]]:
     """Evaluate on a relation, a data frame or a table, and look at what comes back."""
     connection = engine.connection
     if engine.dialect == "postgres":
+        sqlalchemy = pytest.importorskip("sqlalchemy")
         made = sqlalchemy.create_engine(
             "postgresql+psycopg://", creator=lambda: connection, poolclass=sqlalchemy.StaticPool
         )

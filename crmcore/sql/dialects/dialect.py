@@ -37,6 +37,8 @@ class Dialect(ABC):
     """The engine's types of each kind; without any, the engine has none."""
     longest_name: ClassVar[int | None] = None
     """Bytes of a name; a longer one the engine would cut off."""
+    reads_again: ClassVar[bool] = False
+    """Whether reading the orders again at each use, only the columns used, beats keeping them."""
 
     def write(self, query: Query, width: int) -> str:
         """Return a query as text, in which every text means itself under every setting."""
@@ -210,6 +212,11 @@ class Dialect(ABC):
         """Return a time without a zone as microseconds since 1970-01-01 00:00 by its clock."""
 
     # The query
+
+    def repeats(self, rows: Query, value: Node) -> Node:
+        """Return whether a value stands in several of the rows of a query."""
+        several = nodes.compare(nodes.count_rows(), ">", nodes.number(1))
+        return nodes.exists(rows.group_by(value).having(several))
 
     def step(self, query: Query) -> Query:
         """Return a step of the query such that the next computes it once, not once a use."""

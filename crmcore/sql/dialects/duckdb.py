@@ -8,11 +8,13 @@ from typing import ClassVar, Final
 
 from crmcore.sql import nodes
 from crmcore.sql.dialects.dialect import Dialect, Kind
-from crmcore.sql.nodes import Node
+from crmcore.sql.nodes import Node, Query
 
 __all__ = ["DuckDB"]
 
 _SIZES: Final = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+_AT_MOST_64_BITS: Final = (*_SIZES[:4], "UTINYINT", "USMALLINT", "UINTEGER")
+_AT_ONCE: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class DuckDB(Dialect):
 
     name: ClassVar[str] = "duckdb"
     title: ClassVar[str] = "DuckDB"
+    reads_again: ClassVar[bool] = True
     types: ClassVar[Mapping[Kind, tuple[str, ...]]] = {
         "whole": tuple(f"{sign}{size}" for size in _SIZES for sign in ("", "U")),
         "text": ("VARCHAR",),
@@ -49,6 +52,20 @@ class DuckDB(Dialect):
         """Call ``ERROR``, which takes every type and is not computed in advance."""
         del instead
         return nodes.call("ERROR", nodes.text(f"crmcore: {message}"))
+
+    def repeats(self, rows: Query, value: Node) -> Node:
+        """Look at whole numbers 32 at a time, with a bit for each: there are far fewer groups."""
+        fits = nodes.among(nodes.call("TYPEOF", value), map(nodes.text, _AT_MOST_64_BITS))
+        number = nodes.cast(value, "bigint")
+        bit = nodes.compute(
+            nodes.number(1), "<<", nodes.compute(number, "&", nodes.number(_AT_ONCE - 1))
+        )
+        bits = nodes.call("BIT_COUNT", nodes.call("BIT_OR", bit))
+        numbers = rows.select(nodes.truth(True), append=False).where(fits)
+        numbers = numbers.group_by(nodes.compute(number, "&", nodes.number(-_AT_ONCE)))
+        several = nodes.exists(numbers.having(nodes.compare(nodes.count_rows(), ">", bits)))
+        others = super(DuckDB, self).repeats(rows.where(nodes.negate(fits)), value)
+        return nodes.any_of([several, others])
 
     def text(self, value: Node) -> Node:
         """Return text in the binary collation: a cast keeps the column's."""

@@ -72,7 +72,7 @@ Type: TypeAlias = Literal[
     "timestamp",
 ]
 Aggregate: TypeAlias = Literal["SUM", "MIN", "MAX"]
-Arithmetic: TypeAlias = Literal["+", "-", "*", "/", "//", "%", "||"]
+Arithmetic: TypeAlias = Literal["+", "-", "*", "/", "//", "%", "||", "&", "<<"]
 
 INT64_MAX: Final = 2**63 - 1
 
@@ -182,6 +182,8 @@ def compute(left: Node, sign: Arithmetic, right: Node) -> Node:
         "//": exp.IntDiv,
         "%": exp.Mod,
         "||": exp.DPipe,
+        "&": exp.BitwiseAnd,
+        "<<": exp.BitwiseLeftShift,
     }
     # Whole numbers are divided as the engine divides them: `typed` adds no cast.
     kind = {"typed": True, "safe": False} if sign == "/" else {}
