@@ -187,7 +187,7 @@ class Policy:
         >>> from crmcore.policy import load_policy
         >>> query = load_policy("classic").to_sql("duckdb", as_of=date(2025, 4, 1))
         >>> query.splitlines()[0]
-        'WITH "crm rows" AS ('
+        'WITH "crm rows" AS NOT MATERIALIZED ('
         """
         from crmcore.sql import to_sql
 
