@@ -85,10 +85,10 @@ def same(found: Any, one: crm.Evaluation, job: crm.PartialJob) -> None:
 @every("spark", "spark ansi")
 @pytest.mark.parametrize("ids", IDS)
 def test_partial_merge_finish(kind: str, ids: str, engines: Engines) -> None:
-    from pyspark.sql.pandas.types import to_arrow_schema
-
     table = shop(ids)
     with engines.open(kind, zone="America/New_York") as engine:
+        from pyspark.sql.pandas.types import to_arrow_schema
+
         engine.load({"orders": table})
         rows = engine.connection.table("orders")
         schema = to_arrow_schema(rows.schema, timezone="UTC")
