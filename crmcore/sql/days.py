@@ -45,7 +45,8 @@ def runs(zone: Zone, low_us: int, high_us: int) -> Iterator[tuple[int, int, int,
     ends = np.append(begins[1:], len(days)) - 1
     until = np.append(starts[begins[1:]] - 1, high_us)
     rows = zip(starts[begins], until, days[begins], days[ends], strict=True)
-    yield from (tuple(map(int, row)) for row in rows)  # type: ignore[misc]  # four of them
+    for start, end, first_day, last_day in rows:
+        yield int(start), int(end), int(first_day), int(last_day)
 
 
 def day_table(zone: Zone, low_us: int, high_us: int) -> Query:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, get_args
+from typing import Final, Literal, get_args
 
 from crmcore.errors import DataError, PolicyError, Problem
 from crmcore.records.formula import Product, parse_formula
@@ -19,7 +19,7 @@ from crmcore.sql.numbers import FINE, bound, scaled, trouble
 
 __all__ = ["Shop", "kinds_of"]
 
-_KINDS: Final = get_args(Kind)
+_KINDS: Final[Mapping[str, Kind]] = {kind: kind for kind in get_args(Kind)}
 _NUMBERS: Final = ("whole", "decimal", "text")
 _TEXTS: Final = ("text", "whole", "decimal", "uuid", "boolean")
 _WIDTH: Final = 36
@@ -42,7 +42,7 @@ _READ: Final[Mapping[str, tuple[str, ...]]] = {
 _UNREAD: Final = ("status_at", "known_at", "version")
 
 
-def kinds_of(kinds: Mapping[str, str]) -> dict[str, str]:
+def kinds_of(kinds: Mapping[str, str]) -> dict[str, Kind]:
     """Return what columns hold, each kind being one of those there are.
 
     Raises
@@ -53,7 +53,7 @@ def kinds_of(kinds: Mapping[str, str]) -> dict[str, str]:
     for name, kind in kinds.items():
         if kind not in _KINDS:
             raise DataError(f"no such kind; allowed: {', '.join(_KINDS)}", column=name)
-    return dict(kinds)
+    return {name: _KINDS[kind] for name, kind in kinds.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Shop:
     """
 
     source: Source
-    kinds: Mapping[str, str]
+    kinds: Mapping[str, Kind]
     dialect: Dialect
 
     @classmethod
@@ -187,7 +187,9 @@ class Shop:
         for test in self.tests:
             text = {"starts_with", "ends_with", "contains", "equals", "one_of"}
             numeric = {"above", "below"} & test.model_fields_set
-            given = _NUMBERS if numeric else _TEXTS if text & test.model_fields_set else _KINDS
+            given = (
+                _NUMBERS if numeric else _TEXTS if text & test.model_fields_set else tuple(_KINDS)
+            )
             given = tuple(kind for kind in given if kind != "float")
             yield from self._unfit("source", test.column, given)
 
@@ -218,7 +220,7 @@ class Shop:
     def _checked(self, name: str, table: str) -> Node:
         """Return a column, missing where it is empty; of another kind, an error."""
         value, kind, dialect = nodes.column(name, table), self.kinds[name], self.dialect
-        fits = dialect.is_decimal(value) if kind == "decimal" else dialect.is_kind(value, kind)  # type: ignore[arg-type]  # checked
+        fits = dialect.is_decimal(value) if kind == "decimal" else dialect.is_kind(value, kind)
         cases = [(nodes.negate(fits), dialect.refuse(f"a column is not of kind {kind}", value))]
         nothing = {"text": "", "decimal": "NaN"}.get(kind)
         if nothing is None:
@@ -273,11 +275,11 @@ class Shop:
         if test.one_of is not None:
             yield nodes.among(text, map(nodes.text, map(_written, test.one_of)))
 
-    def _number_term(self, name: str, table: str, op: str, limit: int) -> Node:
+    def _number_term(self, name: str, table: str, op: Literal["<", ">"], limit: int) -> Node:
         value, kind, dialect = self.column(name, table), self.kinds[name], self.dialect
         fine = nodes.compare(trouble(value, kind, dialect), "==", nodes.number(FINE, "int"))
         number = scaled(value, _WIDTH, _PLACES, dialect)
-        holds = nodes.compare(number, op, dialect.wide_number(limit))  # type: ignore[arg-type]  # < or >
+        holds = nodes.compare(number, op, dialect.wide_number(limit))
         return nodes.choose([(fine, holds)], nodes.truth(False))
 
 

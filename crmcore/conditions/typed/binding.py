@@ -273,8 +273,9 @@ def _crossed(low: BoundCompare | BoundPair, high: BoundCompare | BoundPair, edge
     ends = _end(low), _end(high)
     if ends[0] is None or ends[1] is None:
         return False
-    # Both ends are literals of one type by now.
-    return ends[0] > ends[1] or (ends[0] == ends[1] and edges != "both")  # type: ignore[operator]
+    low_end, high_end = ends
+    crossed = low_end > high_end  # type: ignore[operator]  # both are literals of one type by now
+    return crossed or (low_end == high_end and edges != "both")
 
 
 def _end(bound: BoundCompare | BoundPair) -> Value:

@@ -154,10 +154,11 @@ def _customer(policy: Policy, at: int, case: Case) -> Customer:
         name: column_of([edge], policy.fields[name])[0] for name, edge in case.customer.items()
     }
     registered_on, blocked = values.pop("registered_on", None), values.pop("blocked", False)
+    assert registered_on is None or isinstance(registered_on, date)  # as the field's type says
     tags = {name for name, value in values.items() if name.startswith("tag:") and value}
     return Customer(
         customer_id=at,
-        registered_on=registered_on,  # type: ignore[arg-type]  # as the field's type says
+        registered_on=registered_on,
         blocked=bool(blocked),
         # Which names there are is data: the attributes of the policy.
         attributes={n: v for n, v in values.items() if not n.startswith("tag:")},  # type: ignore[misc]
