@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -152,8 +152,13 @@ CONDITIONS = (
 )
 
 
+HOLISTIC = tuple(fact for fact in FACTS if fact[1]["take"] in ("median", "spread"))
+
+
 @st.composite
-def policies(draw: st.DrawFn, as_of: date) -> dict[str, Any]:
+def policies(
+    draw: st.DrawFn, as_of: date, some: Sequence[tuple[str, dict[str, Any]]] = FACTS
+) -> dict[str, Any]:
     """Policies over a few random facts, always with a score, a grade and a class."""
     windows = {"period": draw(st.sampled_from(WINDOWS)), "recent": draw(st.sampled_from(WINDOWS))}
     facts: dict[str, Any] = {
@@ -164,7 +169,7 @@ def policies(draw: st.DrawFn, as_of: date) -> dict[str, Any]:
         "orders_ever": {"of": "order", "take": "count"},
         "first_order_at": {"of": "order", "take": "first"},
     }
-    for name, spec in draw(st.lists(st.sampled_from(FACTS), max_size=4, unique_by=lambda f: f[0])):
+    for name, spec in draw(st.lists(st.sampled_from(some), max_size=4, unique_by=lambda f: f[0])):
         window = draw(st.sampled_from((None, "period", "recent")))
         where = draw(st.sampled_from((None, None, *CONDITIONS)))
         extra = {"in": window} if window else {}
@@ -262,8 +267,8 @@ OPTIONAL_COLUMNS = (
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
-    """Everything that one evaluation needs."""
+def cases(draw: st.DrawFn, some: Sequence[tuple[str, dict[str, Any]]] = FACTS) -> Case:
+    """Everything that one evaluation needs; `some` are the facts that a policy may have beside."""
     as_of = draw(st.sampled_from(AS_OF_DAYS))
     by_line = draw(st.integers(0, 3)) == 0
     chosen = set(draw(st.lists(st.sampled_from(OPTIONAL_COLUMNS), unique=True)))
@@ -273,7 +278,7 @@ def cases(draw: st.DrawFn) -> Case:
         chosen.add("status")
     if by_line or draw(st.integers(0, 5)) or chosen & {"returns_order_id", "version"}:
         chosen.add("order_id")
-    policy = draw(policies(as_of))
+    policy = draw(policies(as_of, some))
     # A fact over a column that is not there is tested by hand: it is missing for everybody.
     asked = repr(policy["facts"])
     names = {

@@ -22,7 +22,7 @@ from crmcore.records.intake import Intake
 from crmcore.streaming import partial_job, parts
 from crmcore.streaming.accounts import Account
 
-EXAMPLES = {"quick": 150, "ci": 1_000, "record": 30_000}
+EXAMPLES = {"quick": 150, "ci": 400, "record": 30_000}
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 OF_CUSTOMERS = "scheme_condition_not_met"
