@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 
+import pyarrow
+
 
 def peak_beyond_input(prepare: Callable[[], object], run: Callable[[object], object]) -> int:
     """Return in bytes how far resident memory rises above what it is before `run`.
@@ -39,6 +41,7 @@ def _peak(prepare, run) -> int:
     given = prepare()
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
+    pyarrow.default_memory_pool().release_unused()  # what was freed while preparing
     Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts again from here
     before = status("VmRSS")
     result = run(given)

@@ -43,7 +43,8 @@ def main() -> None:
     given = _arguments()
     print(crm.show_config(), flush=True)
     print(calibrate(), flush=True)
-    contenders = [CRMCORE, *(ALL if given.all else BEST)]
+    rivals = [one for one in (ALL if given.all else BEST) if one.tool in given.rivals]
+    contenders = [CRMCORE, *rivals]
     raw = make(given.orders, given.customers, given.ids)
     reading = seconds_to_read(input_columns(CRMCORE.prepare(raw)))
     found = race(contenders, raw, given.rounds)
@@ -64,6 +65,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--customers", type=int, default=1_000_000)
     parser.add_argument("--ids", choices=["dense", "random64", "uuid", "string"], default="dense")
     parser.add_argument("--rounds", type=int, default=5)
+    tools = list(dict.fromkeys(one.tool for one in ALL))
+    parser.add_argument("--rivals", nargs="+", choices=tools, default=tools)
     parser.add_argument("--all", action="store_true", help="every phrasing of every rival")
     parser.add_argument("--no-memory", action="store_true", help="leave out the peak of memory")
     parser.add_argument("--no-sizes", action="store_true", help="leave out the smaller sizes")

@@ -97,6 +97,12 @@ class Texts:
         mask: Mask = self.offsets[1:] == self.offsets[:-1]
         return mask
 
+    def check_offsets(self) -> None:
+        """Raise `ValueError` where a text is not within the data, or ends before it begins."""
+        ascend = bool((self.offsets[:-1] <= self.offsets[1:]).all())
+        if not (ascend and self.offsets[0] >= 0 and self.offsets[-1] <= len(self.data)):
+            raise ValueError("the offsets of texts lead out of their data")
+
     def broken(self) -> Mask | None:
         """Return True for the texts that are not UTF-8, ``None`` when all are."""
         first, last = int(self.offsets[0]), int(self.offsets[-1])

@@ -16,6 +16,7 @@ from crmcore.policy import Policy
 from crmcore.records.customers import CustomerTable
 from crmcore.records.ids import Ids
 from crmcore.records.orders import UNLINKED, WITHDRAWN, OrderTable
+from crmcore.records.united import unite
 from crmcore.timing import Timing
 
 __all__ = [
@@ -48,7 +49,7 @@ class Population:
         """Return the population of the customers of orders and of a customer table."""
         if customers is None:
             return cls(ids, np.arange(len(ids)), np.empty(0, np.int64))
-        return cls(*ids.merge(customers.ids))
+        return cls(*unite(ids, customers.ids))
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -210,7 +210,9 @@ def evaluate(
 
     Notes
     -----
-    Cost: a few passes over the orders; memory for a few integers a row while it runs.
+    Cost: a few passes over the orders; memory for a few integers a row while it runs. Customers
+    that nobody else keeps, as where they are read in the call, are gone when their attributes are
+    taken.
 
     Examples
     --------
@@ -232,7 +234,12 @@ def evaluate(
     question = Question.of(policy, as_of, known_at, last_evaluated_at, identity)
     ledger, customers = question.ledger(orders), question.persons(customers)
     known_us = question.known_us(orders)
-    ids, given, about_customers = _gathered(question, ledger, customers)
+    refuse(policy, ledger, question.timing)
+    population, attributes, about_customers = _people(policy, ledger, customers)
+    del customers  # before there are facts, which take the most room
+    given = facts_of(policy, ledger, question.timing, population) | attributes
+    ids = population.ids
+    del population
     seen = Seen.of(ledger.now, question.timing, enough=policy.notes.minimum_customers)
     findings = (
         *review(policy, seen, known_us, asked_known=known_at is not None),
@@ -244,22 +251,15 @@ def evaluate(
     return Evaluation(policy, ids, columns, timing, known_us, last, findings, ledger.now, kind)
 
 
-def _gathered(
-    question: Question, ledger: Ledger, customers: CustomerTable | None
-) -> tuple[Ids, dict[str, Column], tuple[Finding, ...]]:
-    """Return everybody, with facts and attributes, and the findings about the customers.
-
-    The places of a population take much room. Those of the customers are gone before the facts
-    are worked out, and all others before anything is decided.
-    """
-    policy, ids = question.policy, ledger.now.customer_ids
-    refuse(policy, ledger, question.timing)
+def _people(
+    policy: Policy, ledger: Ledger, customers: CustomerTable | None
+) -> tuple[Population, dict[str, Column], tuple[Finding, ...]]:
+    """Return everybody, their attributes, and the findings about the customers."""
+    ids = ledger.now.customer_ids
     population = Population.of(ids, customers)
-    findings = tuple(review_customers(ids, customers, population))
     attributes = attributes_of(policy, customers, population)
-    population = population.without_customers()
-    facts = facts_of(policy, ledger, question.timing, population)
-    return population.ids, facts | attributes, findings
+    findings = tuple(review_customers(ids, customers, population))
+    return population.without_customers(), attributes, findings
 
 
 def concluded(

@@ -24,6 +24,9 @@ from crmcore.kernels.plain.coding import (
     merge,
     merge_fixed,
     merge_texts,
+    places,
+    places_fixed,
+    places_texts,
 )
 from crmcore.kernels.plain.grouping import (
     add,
@@ -69,6 +72,9 @@ __all__ = [
     "merge_fixed",
     "merge_texts",
     "overflows",
+    "places",
+    "places_fixed",
+    "places_texts",
     "smallest",
     "spread",
     "survey",

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
+from functools import partial
 from itertools import pairwise
 from threading import Thread
 from typing import TypeVar
 
-__all__ = ["allowed", "run", "spans", "threads", "workers"]
+__all__ = ["allowed", "each", "run", "spans", "threads", "workers"]
 
 # A thread with fewer rows than these costs more than it saves.
 ROWS_OF_A_THREAD = 2**16
@@ -78,6 +79,15 @@ def workers(rows: int) -> int:
 def spans(rows: int, parts: int) -> list[tuple[int, int]]:
     """Return where each of so many parts of the rows begins, and where it ends."""
     return list(pairwise(rows * part // parts for part in range(parts + 1)))
+
+
+def each(rows: int, step: Callable[[int, int], Result], parts: int | None = None) -> list[Result]:
+    """Take a step for each thread's rows, from a first one up to a last; return what each returns.
+
+    There are as many threads as `workers` says, or as many as `parts`.
+    """
+    cuts = spans(rows, workers(rows) if parts is None else parts)
+    return run([partial(step, *cut) for cut in cuts])
 
 
 def run(tasks: Sequence[Callable[[], Result]]) -> list[Result]:

@@ -211,6 +211,10 @@ def _texts(array: pa.Array) -> Texts:
 
 
 def _dictionary(name: str, column: pa.ChunkedArray, text_numbers: bool) -> Raw:
+    import pyarrow as pa
+
+    if any(chunk.dictionary.null_count for chunk in column.chunks):  # Arrow does not unify these
+        column = pa.chunked_array(map(_without_null, column.chunks))
     array = _one(column.unify_dictionaries() if column.num_chunks > 1 else column)
     codes, distinct = _codes(array.indices), array.dictionary
     if not _is_text(distinct.type):
@@ -219,6 +223,18 @@ def _dictionary(name: str, column: pa.ChunkedArray, text_numbers: bool) -> Raw:
         numbers = np.append(distinct.cast("int64").to_numpy(), 0)  # the last serves code -1
         return raw_column(name, numbers[codes]).also_missing(codes < 0)
     return raw_column(name, Coded(codes, _texts(distinct)))
+
+
+def _without_null(array: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Return an array whose dictionary has no null: what was coded to one is a null itself."""
+    import pyarrow as pa
+
+    values = array.dictionary
+    if pa.types.is_string_view(values.type):  # of which Arrow drops nothing
+        values = values.cast(pa.large_string())
+    known = values.is_valid().to_numpy(zero_copy_only=False)
+    places = pa.array(np.cumsum(known) - 1, mask=~known)
+    return pa.DictionaryArray.from_arrays(places.take(array.indices), values.drop_null())
 
 
 def _codes(indices: pa.Array) -> NDArray[np.integer]:

@@ -22,9 +22,11 @@ from crmcore.texts import Texts
 
 __all__ = ["Instants", "read_instants"]
 
+# Hours and minutes in full: what else Python takes for such differs from version to version.
 _ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+    r"(?:[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
+    r"(?:Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?)?"
 )
 _PLAIN = "0000-00-00?00:00:00"
 _PARTING = _PLAIN.index("?")

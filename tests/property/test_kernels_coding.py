@@ -101,13 +101,13 @@ def kernels_of(kernels: ModuleType, kind: str) -> list[Callable]:
     ending = "" if kind == "ints" else f"_{kind}"
     twice = "has_duplicates" if kind == "ints" else f"has_duplicate{ending}"
     return [getattr(kernels, name) for name in (f"encode{ending}", twice)] + [
-        getattr(kernels, name + ending) for name in ("find", "merge")
+        getattr(kernels, name + ending) for name in ("find", "merge", "places")
     ]
 
 
 def check(kernels: ModuleType, kind: str, column: Callable, rows: list, others: list) -> None:
-    """Hold all four kernels of a kind against sets of Python objects."""
-    encode, twice, find, merge = kernels_of(kernels, kind)
+    """Hold all kernels of a kind against sets of Python objects."""
+    encode, twice, find, merge, places = kernels_of(kernels, kind)
     ascending, there = sorted(set(rows)), sorted(set(others))
     codes, distinct = encode(column(rows))
     assert codes.dtype == np.int32
@@ -121,6 +121,8 @@ def check(kernels: ModuleType, kind: str, column: Callable, rows: list, others: 
     assert rows_of(union) == sorted({*rows, *others})
     assert [rows_of(union)[place] for place in place_of_left.tolist()] == ascending
     assert [rows_of(union)[place] for place in place_of_right.tolist()] == there
+    alone = places(column(ascending), column(there))
+    assert [one.tolist() for one in alone] == [place_of_left.tolist(), place_of_right.tolist()]
 
 
 @BOTH
@@ -163,6 +165,7 @@ def test_many_ints(distinct: int) -> None:
         values = ids[rng.integers(0, distinct, 20_000)]
         same(compiled.encode(values), plain.encode(values))
         same(compiled.merge(*two_parts(values)), plain.merge(*two_parts(values)))
+        same(compiled.places(*two_parts(values)), plain.places(*two_parts(values)))
         assert compiled.has_duplicates(values)
         shuffled = rng.permutation(np.unique(ids))
         assert not compiled.has_duplicates(shuffled)
@@ -344,6 +347,15 @@ def weak(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "seeds", lambda: np.array([1, 0, 0, 0], np.uint64))
 
 
+def test_nobody_knows_the_next_key() -> None:
+    """No key is there twice, and every bit of it is sometimes set and sometimes not."""
+    keys = np.array([tables.seeds() for _ in range(100)])
+    assert keys.shape == (100, 4)
+    assert all(len(set(words)) == 100 for words in keys.T.tolist())
+    assert np.bitwise_or.reduce(keys).tolist() == [2**64 - 1] * 4
+    assert np.bitwise_and.reduce(keys).tolist() == [0] * 4
+
+
 @pytest.mark.usefixtures("weak")
 def test_ids_that_crowd_a_table_are_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = listen(monkeypatch, "encode")
@@ -499,23 +511,55 @@ def test_both_ways_to_read_uuids(way: str, rows: list[str], before: int) -> None
     same(compiled.encode_texts(Texts(data, offsets)), plain.encode_texts(Texts(data, offsets)))
 
 
+def refused(kernels: ModuleType, beyond: Texts) -> None:
+    """See that every kernel refuses texts that lead out of their data, on either side."""
+    within = Texts.from_strings(["a", "b"])
+    for name in ("encode_texts", "has_duplicate_texts"):
+        with pytest.raises(ValueError, match="out of their data"):
+            getattr(kernels, name)(beyond)
+    for name in ("find_texts", "merge_texts", "places_texts"):
+        for sides in ((beyond, within), (within, beyond), (beyond, beyond)):
+            with pytest.raises(ValueError, match="out of their data"):
+                getattr(kernels, name)(*sides)
+
+
 @BOTH
 @pytest.mark.parametrize("offsets", [[0, 2**33, 2**33 + 5], [-1, 0, 4], [3, 1, 2], [4, 5]])
 def test_texts_that_end_out_of_their_data_are_refused(
     kernels: ModuleType, offsets: list[int]
 ) -> None:
-    beyond = Texts(np.zeros(4, np.uint8), np.array(offsets))
-    within = Texts.from_strings(["a", "b"])
-    for refused in (
-        lambda: kernels.encode_texts(beyond),
-        lambda: kernels.has_duplicate_texts(beyond),
-        lambda: kernels.find_texts(beyond, within),
-        lambda: kernels.find_texts(within, beyond),
-        lambda: kernels.merge_texts(beyond, within),
-        lambda: kernels.merge_texts(within, beyond),
-    ):
-        with pytest.raises(ValueError, match="out of their data"):
-            refused()
+    refused(kernels, Texts(np.zeros(4, np.uint8), np.array(offsets)))
+
+
+WIDTHS = {np.int32: 2**31, np.int64: 2**63}
+
+
+@BOTH
+@many
+@given(
+    rows=st.lists(st.text("ab\0", max_size=20) | st.sampled_from(UUIDS), min_size=2, max_size=60),
+    place=st.integers(1, 59),
+    width=st.sampled_from(list(WIDTHS)),
+    astray=st.integers(1, 40) | st.integers(1, 2**62),
+    back=st.booleans(),
+)
+def test_texts_that_lead_out_of_their_data_in_the_middle_are_refused(
+    kernels: ModuleType,
+    rows: list[str],
+    place: int,
+    width: type[np.signedinteger],
+    astray: int,
+    back: bool,
+) -> None:
+    """By a little or by far, to either side, while the first and the last offset are right."""
+    whole = column_of_texts(sorted(rows))
+    offsets = whole.offsets.astype(width)
+    place = min(place, len(rows) - 1)
+    if back:
+        offsets[place] = max(int(offsets[place - 1]) - astray, -WIDTHS[width])
+    else:
+        offsets[place] = min(int(offsets[place + 1]) + astray, WIDTHS[width] - 1)
+    refused(kernels, Texts(whole.data, offsets))
 
 
 @BOTH
@@ -529,6 +573,7 @@ def test_values_of_another_width_are_refused(kernels: ModuleType, shape: tuple[i
         lambda: kernels.find_fixed(right, strange),
         lambda: kernels.merge_fixed(strange, right),
         lambda: kernels.merge_fixed(right, strange),
+        lambda: kernels.places_fixed(strange, right),
     ):
         with pytest.raises(ValueError, match="16 bytes"):
             refused()
@@ -542,10 +587,14 @@ def test_narrow_numbers_are_coded_as_wide_ones(kernels: ModuleType) -> None:
     assert kernels.has_duplicates(np.array([100, -100, 100], np.int8))
 
 
-def test_offsets_out_of_the_data_are_never_followed() -> None:
-    data = np.zeros(4, np.uint8)
-    for offsets in ([0, 5, 4], [0, 4, 3], [1, 0, 4]):
-        texts_beyond = Texts(data, np.array(offsets))
-        assert not compiled._texts(texts_beyond, compiled._HASHED).sample(
-            1, np.zeros((2, 1), np.uint64)
-        )
+@pytest.mark.parametrize("way", ["_SHORT", "_UUID", "_HASHED", "_UUID_ANYWHERE"])
+def test_offsets_out_of_the_data_are_never_followed(way: str) -> None:
+    length = 36 if "UUID" in way else 4
+    row = np.frombuffer(UUIDS[7].encode(), np.uint8)[:length]
+    for offsets in ([0, length + 1, length], [1, length + 1], [-1, length - 1], [length, 0]):
+        texts_beyond = compiled._texts(Texts(row, np.array(offsets)), getattr(compiled, way))
+        assert not texts_beyond.sample(1, np.zeros((len(offsets) - 1, 2), np.uint64))
+    words = np.zeros((1, 2), np.uint64)
+    assert compiled._texts(Texts(row, np.array([0, length])), getattr(compiled, way)).sample(
+        1, words
+    )

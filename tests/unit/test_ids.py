@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from crmcore.errors import DataError
 from crmcore.records.ids import Ids, bad_ids, code_ids, has_repeated_ids
 from crmcore.records.raw import Coded, Raw, raw_column
+from crmcore.records.united import unite
 from crmcore.texts import Texts
 
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
@@ -53,6 +55,17 @@ def test_merge_and_find(left: list[Any], right: list[Any]) -> None:
         assert both.find(ids).tolist() == places.tolist()
     expected = [in_order(right).index(one) if one in right else -1 for one in in_order(left)]
     assert others.find(mine).tolist() == expected
+
+
+@given(st.lists(IDS), st.lists(IDS))
+def test_united_ids_are_those_that_are_merged(left: list[Any], right: list[Any]) -> None:
+    mine, others = Ids.of(left), Ids.of(right)
+    both, *places = mine.merge(others)
+    united, *same_places = unite(mine, others)
+    assert len(united) == len(both)  # before they are looked at
+    assert [one.tolist() for one in same_places] == [one.tolist() for one in places]
+    assert copy.deepcopy(united).tolist() == united.tolist() == both.tolist()
+    assert united.kinds == both.kinds
 
 
 @given(st.lists(IDS), IDS)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
-from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crmcore.columns import Column
-from crmcore.kernels.threads import run, workers
+from crmcore.kernels.threads import each, workers
 
 __all__ = ["BLOCK", "Block", "by_blocks"]
 
@@ -50,12 +48,11 @@ def by_blocks(
     """Do a task for each block of the columns, at least one; return what it gives, in row order."""
     starts = range(0, max(rows, 1), BLOCK)
 
-    def share(taken: range) -> list[Found]:
+    def share(first: int, last: int) -> list[Found]:
+        taken = starts[first:last]
         return [task(_block(columns, start, min(BLOCK, rows - start))) for start in taken]
 
-    count = workers(rows)
-    ends = [len(starts) * at // count for at in range(count + 1)]
-    parts = run([partial(share, starts[low:high]) for low, high in pairwise(ends)])
+    parts = each(len(starts), share, workers(rows))
     return [found for part in parts for found in part]
 
 

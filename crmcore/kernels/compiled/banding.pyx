@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 
 from crmcore.kernels.plain import banding as plain
-from crmcore.kernels.threads import run, spans, workers
+from crmcore.kernels.threads import each
 
 __all__ = ["banded", "local_days", "weighed"]
 
@@ -51,11 +51,6 @@ cdef extern from "banding.h" nogil:
 _KINDS = {np.dtype(np.int64): 0, np.dtype(np.int32): 1, np.dtype(np.float64): 2}
 # Bytes of an outcome that can be copied as one.
 _WIDTHS = (1, 2, 4, 8)
-
-
-def _in_parts(task, int64_t rows, *arguments):
-    """Do a task for each thread's rows; return what each returns."""
-    return run([partial(task, *arguments, *span) for span in spans(rows, workers(rows))])
 
 
 def _numbers(values):
@@ -104,11 +99,11 @@ def banded(values, edges, outcomes, there=None, known=None, divisors=None, scale
     found = np.empty(len(values), outcomes.dtype)
     has = None if there is None else np.empty(len(values), np.bool_)
     if len(values):
-        _in_parts(
-            _banded, len(values), _KINDS[values.dtype], _bytes(values), _bytes(edges),
-            len(edges), _bytes(outcomes), outcomes.dtype.itemsize, _flags(there), _flags(known),
-            divisors, scale, _bytes(found), _flags(has),
-        )
+        each(len(values), partial(
+            _banded, _KINDS[values.dtype], _bytes(values), _bytes(edges), len(edges),
+            _bytes(outcomes), outcomes.dtype.itemsize, _flags(there), _flags(known), divisors,
+            scale, _bytes(found), _flags(has),
+        ))
     return found, has
 
 
@@ -141,9 +136,9 @@ def weighed(columns, weights, dtype):
     if len(found):
         kinds = [_KINDS[column.dtype] for column in columns]
         given = [_bytes(column) for column in columns]
-        _in_parts(
-            _weighed, len(found), given, kinds, weights, _bytes(found), _KINDS[found.dtype]
-        )
+        each(len(found), partial(
+            _weighed, given, kinds, weights, _bytes(found), _KINDS[found.dtype]
+        ))
     return found
 
 
@@ -171,10 +166,9 @@ def local_days(instants, cuts, offsets, floors, last):
         raise ValueError("an offset is needed before the first cut and from each one on")
     days = np.empty(len(instants), np.int64)
     if len(days):
-        _in_parts(
-            _local_days, len(days), instants, _ints(cuts), _ints(offsets), _ints(floors), last,
-            days,
-        )
+        each(len(days), partial(
+            _local_days, instants, _ints(cuts), _ints(offsets), _ints(floors), last, days
+        ))
     return days
 
 

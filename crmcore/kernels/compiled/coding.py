@@ -77,17 +77,24 @@ def find(wanted: Ints, ascending: Ints) -> Ints:
 
 
 def merge(left: Ints, right: Ints) -> tuple[Ints, Ints, Ints]:
-    if len(left) == 0 or len(right) == 0 or len(left) + len(right) < FEW:
+    if _few(left, right):
         return plain.merge(left, right)
+    mine, theirs = places(left, right)
+    size = _size(mine, theirs)
+    if size in (len(left), len(right)):
+        return left if size == len(left) else right, mine, theirs
+    union = np.empty(size, np.int64)
+    union[mine] = left
+    union[theirs] = right
+    return union, mine, theirs
+
+
+def places(left: Ints, right: Ints) -> tuple[Ints, Ints]:
+    if _few(left, right):
+        return plain.places(left, right)
     left = np.ascontiguousarray(left, np.int64)
     right = np.ascontiguousarray(right, np.int64)
-    places, size = _merge(_ints(left), len(left), _ints(right), len(right), _INTS)
-    if size in (len(left), len(right)):
-        return left if size == len(left) else right, *places
-    union = np.empty(size, np.int64)
-    union[places[0]] = left
-    union[places[1]] = right
-    return union, *places
+    return _places(_ints(left), len(left), _ints(right), len(right), _INTS)
 
 
 def _ints(values: Ints) -> Source:
@@ -126,17 +133,23 @@ def find_fixed(wanted: Fixed, ascending: Fixed) -> Ints:
 
 
 def merge_fixed(left: Fixed, right: Fixed) -> tuple[Fixed, Ints, Ints]:
-    if len(left) == 0 or len(right) == 0 or len(left) + len(right) < FEW:
+    if _few(left, right):
         return plain.merge_fixed(left, right)
-    places, size = _merge(
-        _fixed(left, _FIXED), len(left), _fixed(right, _FIXED), len(right), _FIXED
-    )
+    mine, theirs = places_fixed(left, right)
+    size = _size(mine, theirs)
     if size in (len(left), len(right)):
-        return left if size == len(left) else right, *places
+        return left if size == len(left) else right, mine, theirs
     union = np.empty((size, 16), np.uint8)
-    union[places[0]] = left
-    union[places[1]] = right
-    return union, *places
+    union[mine] = left
+    union[theirs] = right
+    return union, mine, theirs
+
+
+def places_fixed(left: Fixed, right: Fixed) -> tuple[Ints, Ints]:
+    if _few(left, right):
+        return plain.places_fixed(left, right)
+    sources = _fixed(left, _FIXED), _fixed(right, _FIXED)
+    return _places(sources[0], len(left), sources[1], len(right), _FIXED)
 
 
 def _fixed(values: Fixed, way: int) -> Source:
@@ -183,26 +196,34 @@ def find_texts(wanted: Texts, ascending: Texts) -> Ints:
 
 
 def merge_texts(left: Texts, right: Texts) -> tuple[Texts, Ints, Ints]:
-    if len(left) == 0 or len(right) == 0 or len(left) + len(right) < FEW:
+    if _few(left, right):
         return plain.merge_texts(left, right)
-    sources = _texts(left, _HASHED), _texts(right, _HASHED)
-    places, size = _merge(sources[0], len(left), sources[1], len(right), _HASHED)
+    mine, theirs = places_texts(left, right)
+    size = _size(mine, theirs)
     if size in (len(left), len(right)):
-        return left if size == len(left) else right, *places
+        return left if size == len(left) else right, mine, theirs
     lengths = np.empty(size, np.int64)
-    lengths[places[0]] = np.diff(left.offsets)
-    lengths[places[1]] = np.diff(right.offsets)
+    lengths[mine] = np.diff(left.offsets)
+    lengths[theirs] = np.diff(right.offsets)
     ends = _ends_of_texts(lengths)
     data = np.empty(int(ends[-1]) or 1, np.uint8)
-    for source, own in zip(sources, places, strict=True):  # what both have is written twice
-        each(len(own), partial(source.place, own, ends, data))
-    return Texts(data[: ends[-1]], _narrow(ends)), *places
+    for texts, own in ((left, mine), (right, theirs)):  # what both have is written twice
+        each(len(own), partial(_texts(texts, _HASHED).place, own, ends, data))
+    return Texts(data[: ends[-1]], _narrow(ends)), mine, theirs
+
+
+def places_texts(left: Texts, right: Texts) -> tuple[Ints, Ints]:
+    if _few(left, right):
+        return plain.places_texts(left, right)
+    for texts in (left, right):
+        texts.check_offsets()
+    sources = _texts(left, _HASHED), _texts(right, _HASHED)
+    return _places(sources[0], len(left), sources[1], len(right), _HASHED)
 
 
 def _texts(texts: Texts, way: int, seed: Words | None = None) -> Source:
+    """Return texts to be read; a reader follows no offset that leads out of the data."""
     data = np.ascontiguousarray(texts.data)
-    if not 0 <= texts.offsets[0] <= texts.offsets[-1] <= len(data):
-        raise ValueError("the offsets of texts lead out of their data")
     if len(data) == 0:
         data = np.zeros(1, np.uint8)
     offsets = texts.offsets if texts.offsets.flags.c_contiguous else texts.offsets.copy()
@@ -311,9 +332,16 @@ def _find(
     return places[rows]
 
 
-def _merge(
-    left: Source, lefts: int, right: Source, rights: int, way: int
-) -> tuple[tuple[Ints, Ints], int]:
-    places = np.empty(lefts, np.int64), np.empty(rights, np.int64)
-    size = hashing.merge(_MERGED[way], left, lefts, right, rights, *places)
-    return places, size
+def _few(left: Ints | Fixed | Texts, right: Ints | Fixed | Texts) -> bool:
+    return len(left) == 0 or len(right) == 0 or len(left) + len(right) < FEW
+
+
+def _places(left: Source, lefts: int, right: Source, rights: int, way: int) -> tuple[Ints, Ints]:
+    mine, theirs = np.empty(lefts, np.int64), np.empty(rights, np.int64)
+    hashing.merge(_MERGED[way], left, lefts, right, rights, mine, theirs)
+    return mine, theirs
+
+
+def _size(mine: Ints, theirs: Ints) -> int:
+    """Return how many there are, given the places of both sides among them, ascending."""
+    return 1 + int(max(mine[-1], theirs[-1]))

@@ -16,6 +16,9 @@
 #define UNLIKELY(condition) (condition)
 #endif
 
+/* So many bytes from an address, which may be beyond what lies there: to ask for, not to read. */
+#define PAST(address, bytes) ((const void *)((uintptr_t)(address) + (uintptr_t)(bytes)))
+
 #if defined(__GNUC__) || defined(__clang__)
 #define RESTRICT __restrict__
 #elif defined(_MSC_VER)

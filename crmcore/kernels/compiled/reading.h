@@ -244,16 +244,15 @@ static int read_fixed_hashed(const void *source, int64_t row, int count, uint64_
     return 1;
 }
 
-/* Compare two texts by their bytes; a text comes after what it begins with. One whose offsets lead
-   out of the data comes first, and is not read. */
+/* Compare two texts by their bytes; a text comes after what it begins with. */
 static inline int compare_texts(
     const Column *left, int64_t left_row, const Column *right, int64_t right_row
 ) {
-    const uint8_t *text = left->data, *other = right->data;
-    int64_t length = text_at(left, left_row, &text);
-    int64_t other_length = text_at(right, right_row, &other);
+    int64_t start = offset(left, left_row), other_start = offset(right, right_row);
+    int64_t length = offset(left, left_row + 1) - start;
+    int64_t other_length = offset(right, right_row + 1) - other_start;
     int64_t both = length < other_length ? length : other_length;
-    int order = both <= 0 ? 0 : memcmp(text, other, (size_t)both);
+    int order = memcmp(left->data + start, right->data + other_start, (size_t)both);
     if (order != 0) return order;
     return (length > other_length) - (length < other_length);
 }

@@ -12,7 +12,7 @@ from libc.stdint cimport (
 
 from crmcore.kernels.plain import surveying as plain
 from crmcore.kernels.plain.surveying import Survey
-from crmcore.kernels.threads import run, spans, workers
+from crmcore.kernels.threads import each
 
 __all__ = ["Survey", "above", "survey", "translate"]
 
@@ -64,11 +64,6 @@ cdef enum:
     BLOCK = 1 << 15
 
 
-def _each(task, size, *arguments):
-    """Do a task for each thread's rows; return what each returns."""
-    return run([partial(task, *arguments, *span) for span in spans(size, workers(size))])
-
-
 def _ints(values):
     return np.ascontiguousarray(values, np.int64)
 
@@ -77,7 +72,7 @@ def survey(values, *, listed=False):
     values = _ints(values)
     if len(values) == 0:
         return plain.survey(values, listed=listed)
-    parts = _each(_survey, len(values), values, listed)
+    parts = each(len(values), partial(_survey, values, listed))
     least, greatest, zeros, negatives, rows = zip(*parts)
     negative_rows = np.concatenate(sum(rows, [])) if listed else None
     return Survey(min(least), max(greatest), sum(zeros), sum(negatives), negative_rows)
@@ -108,7 +103,7 @@ def _survey(const int64_t[::1] values, bint listed, ptrdiff_t start, ptrdiff_t s
 
 def above(values, bound):
     values = _ints(values)
-    return sum(_each(_above, len(values), values, bound))
+    return sum(each(len(values), partial(_above, values, bound)))
 
 
 def _above(const int64_t[::1] values, int64_t bound, ptrdiff_t start, ptrdiff_t stop):
@@ -125,7 +120,7 @@ def translate(codes, table):
         return plain.translate(codes, table)
     found = np.empty(len(codes), np.uint8)
     shifted = np.concatenate([table[len(table) - 1 :], table])
-    if any(_each(_translate, len(codes), codes, shifted, found)):
+    if any(each(len(codes), partial(_translate, codes, shifted, found))):
         raise IndexError("a code has no entry in the table")
     return found
 

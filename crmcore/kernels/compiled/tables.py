@@ -53,8 +53,7 @@ def each(
     count: int, step: Callable[[int, int], Result], *, rows: int | None = None, most: int = 64
 ) -> list[Result]:
     """Take a step over all of `count` in parts, as many as there are threads for the rows."""
-    parts = threads.spans(count, min(most, _parts(count if rows is None else rows)))
-    return threads.run([partial(step, *part) for part in parts])
+    return threads.each(count, step, min(most, _parts(count if rows is None else rows)))
 
 
 def _parts(rows: int) -> int:

@@ -129,7 +129,7 @@ static void tally_open(const Tally *tally, int64_t first, int64_t low, int64_t h
     }
     for (int64_t i = 0; i < block->count; i++) {
         PREFETCH_WRITE(cells + block->cells[i]);
-        PREFETCH_WRITE(cells + block->cells[i] + tally->cell - 1);
+        PREFETCH_WRITE(PAST(cells + block->cells[i], tally->cell - 1));
     }
 }
 

@@ -43,7 +43,9 @@ static void text_words(
 ) {
     enum { AHEAD = 16 };
     for (int64_t i = first; i < last; i++) {
-        if (i + AHEAD < last) PREFETCH_READ(texts->data + offset(texts, rows[i + AHEAD]) + depth);
+        if (i + AHEAD < last) {
+            PREFETCH_READ(PAST(texts->data + offset(texts, rows[i + AHEAD]), depth));
+        }
         words[i] = text_word(texts, rows[i], depth);
     }
 }
@@ -153,7 +155,7 @@ static int same_texts(
         if (row + NEAR < last && codes[row + NEAR] >= 0) {
             const uint8_t *text = distinct->data + offset(distinct, codes[row + NEAR]);
             PREFETCH_READ(text);
-            PREFETCH_READ(text + 32);
+            PREFETCH_READ(PAST(text, 32));
         }
         if (codes[row] < 0 || same_text(texts, row, distinct, codes[row])) continue;
         if (!forget) return 0;

@@ -34,6 +34,9 @@ __all__ = [
     "merge",
     "merge_fixed",
     "merge_texts",
+    "places",
+    "places_fixed",
+    "places_texts",
 ]
 
 Fixed: TypeAlias = NDArray[np.uint8]
@@ -154,6 +157,21 @@ def merge_fixed(left: Fixed, right: Fixed) -> tuple[Fixed, Ints, Ints]:
     return _rows(union), *places
 
 
+def places(left: Ints, right: Ints) -> tuple[Ints, Ints]:
+    """Return the places that `merge` finds; in C without making the union, which takes room."""
+    return merge(left, right)[1:]
+
+
+def places_texts(left: Texts, right: Texts) -> tuple[Ints, Ints]:
+    """Return the places that `merge_texts` finds."""
+    return merge_texts(left, right)[1:]
+
+
+def places_fixed(left: Fixed, right: Fixed) -> tuple[Ints, Ints]:
+    """Return the places that `merge_fixed` finds."""
+    return merge_fixed(left, right)[1:]
+
+
 def _find(wanted: NDArray[np.generic], ascending: NDArray[np.generic]) -> Ints:
     if len(ascending) == 0:
         return np.full(len(wanted), -1, np.int64)
@@ -163,8 +181,7 @@ def _find(wanted: NDArray[np.generic], ascending: NDArray[np.generic]) -> Ints:
 
 
 def _bytes(texts: Texts) -> list[bytes]:
-    if not 0 <= texts.offsets[0] <= texts.offsets[-1] <= len(texts.data):
-        raise ValueError("the offsets of texts lead out of their data")
+    texts.check_offsets()
     data = texts.data.tobytes()
     return [data[start:end] for start, end in pairwise(texts.offsets.tolist())]
 
