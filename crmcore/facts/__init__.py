@@ -7,7 +7,7 @@ from crmcore.facts.partial import FactPlan, Partial
 from crmcore.facts.selection import row_fields
 from crmcore.facts.spec import USUAL_FACTS, Fact, MergeKind
 from crmcore.facts.summary import scatter, summarise
-from crmcore.facts.table import FactTable, check_ranges
+from crmcore.facts.table import FactTable, check_ranges, read_column
 
 __all__ = [
     "USUAL_FACTS",
@@ -18,6 +18,7 @@ __all__ = [
     "MergeKind",
     "Partial",
     "check_ranges",
+    "read_column",
     "row_fields",
     "scatter",
     "summarise",

@@ -12,15 +12,17 @@ once: `summarise`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from crmcore import kernels
-from crmcore.calendars import Window
-from crmcore.columns import Column, Ints
+from crmcore.calendars import FIRST_INSTANT, LAST_INSTANT, Window
+from crmcore.columns import Codes, Column, Ints, Mask
+from crmcore.errors import DataError
 from crmcore.facts.books import Books
 from crmcore.facts.finishing import Finish
 from crmcore.facts.measures import Figure, Recipe, recipe_of
@@ -31,15 +33,24 @@ from crmcore.records.ids import Ids
 from crmcore.records.orders import OrderTable
 from crmcore.timing import Timing
 
-__all__ = ["FactPlan", "Partial"]
+__all__ = ["FactPlan", "Partial", "impossible"]
 
-_MERGING: dict[Take, tuple[np.ufunc, int]] = {
-    "count": (np.add, 0),
-    "sum": (np.add, 0),
-    "smallest": (np.minimum, kernels.INT64_MAX),
-    "largest": (np.maximum, -kernels.INT64_MAX - 1),
+
+class _Joining(NamedTuple):
+    """How two figures become one, and those of many rows; and the figure of no rows."""
+
+    pair: np.ufunc
+    group: Callable[[Codes, Ints, int], Ints]
+    of_no_rows: int
+
+
+_ADDING = _Joining(np.add, kernels.add, 0)
+_JOINING: dict[Take, _Joining] = {
+    "count": _ADDING,
+    "sum": _ADDING,
+    "smallest": _Joining(np.minimum, kernels.smallest, kernels.INT64_MAX),
+    "largest": _Joining(np.maximum, kernels.largest, -kernels.INT64_MAX - 1),
 }
-"""How two figures become one, and the figure of no rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,20 +94,62 @@ class Partial:
             for figure in self.figures.keys() | other.figures.keys()
         }
         for figure, values in other.figures.items():
-            join, _ = _MERGING[figure.take]
+            join = _JOINING[figure.take].pair
             figures[figure][theirs] = join(figures[figure][theirs], values)
         return Partial(ids, figures)
+
+    @classmethod
+    def grouped(cls, ids: Ids, codes: Codes, figures: Mapping[Figure, Ints]) -> Partial:
+        """Return the figures of customers of whom each has any number of rows: ``codes[i]`` of i.
+
+        Figures of rows that are already those of the ids are not copied.
+
+        Raises
+        ------
+        DataError
+            Counts or high parts add up beyond 64 bits, as those of orders never do.
+        """
+        if len(ids) == len(codes) and bool((np.diff(codes) > 0).all()):
+            return cls(ids, figures)
+        for figure, values in figures.items():
+            if _is_natural(figure) and len(kernels.overflows(codes, values, len(ids))):
+                raise DataError("what is counted of a customer adds up beyond 64 bits")
+        joined = {
+            figure: _JOINING[figure.take].group(codes, values, len(ids))
+            for figure, values in figures.items()
+        }
+        return cls(ids, joined)
 
 
 def _placed(figure: Figure, values: Ints | None, place: Ints, size: int) -> Ints:
     """Return a copy of a figure for more customers, among whom these have their places."""
     if values is not None and len(values) == size:
         return values.copy()
-    _, of_no_rows = _MERGING[figure.take]
-    placed = np.full(size, of_no_rows)
+    placed = np.full(size, _JOINING[figure.take].of_no_rows)
     if values is not None:
         placed[place] = values
     return placed
+
+
+def _is_natural(figure: Figure) -> bool:
+    return figure.take == "count" or figure.of.endswith("_high")
+
+
+def impossible(figure: Figure, figures: Mapping[Figure, Ints]) -> Mask:
+    """Tell in which rows of figures one of them is none that orders come to.
+
+    Counts and high parts are never negative; what is the first, last, smallest or largest of no
+    rows is fixed, and first and last are times.
+    """
+    values = figures[figure]
+    if figure.take not in ("smallest", "largest"):
+        wrong: Mask = (values < 0) & _is_natural(figure)
+        return wrong
+    some = figures[Figure(figure.rows, "count")] > 0
+    wrong = (values != _JOINING[figure.take].of_no_rows) & ~some
+    if figure.of == "placed":
+        wrong |= ((values < FIRST_INSTANT) | (values > LAST_INSTANT)) & some
+    return wrong
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from crmcore.errors import DataError
 from crmcore.records.ids import Id, Ids, bad_ids, code_ids, rows_of
 from crmcore.records.raw import Raw, RawValues, raw_column
 
-__all__ = ["FactTable", "check_ranges"]
+__all__ = ["FactTable", "check_ranges", "read_column"]
 
 _WIDE = Context(prec=60)
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?")
@@ -94,7 +94,7 @@ class FactTable:
         order = rows_of(codes, len(distinct))
         _all_there(raw, fields)
         read = {
-            name: _read(name, raw[name], raw.get(name + DIVISOR), field).take(order)
+            name: read_column(name, raw[name], raw.get(name + DIVISOR), field).take(order)
             for name, field in fields.items()
         }
         return cls(distinct, read)
@@ -218,7 +218,14 @@ def _all_there(columns: Mapping[str, object], fields: Mapping[str, FieldType]) -
         raise DataError(f"facts are missing: {', '.join(lacking)}", column=lacking[0])
 
 
-def _read(name: str, raw: Raw, divisor: Raw | None, field: FieldType) -> Column:
+def read_column(name: str, raw: Raw, divisor: Raw | None, field: FieldType) -> Column:
+    """Return a raw column, of a ratio with its divisors, as what it is declared to hold.
+
+    Raises
+    ------
+    DataError
+        It holds something else.
+    """
     if divisor is not None and field.kind == "ratio":
         return _pair(name, raw, divisor, field)
     known = None if raw.missing is None else ~raw.missing
@@ -355,4 +362,4 @@ def _exact(value: object, field: FieldType) -> int | Fraction:
 def _wrong(name: str, field: FieldType, where: Mask | None = None) -> DataError:
     what = f"{field.kind} with {field.exponent} digits" if field.exponent else field.kind
     count = None if where is None else int(np.count_nonzero(where))
-    return DataError(f"not what the fact is declared to be: {what}", column=name, count=count)
+    return DataError(f"not what the column is declared to hold: {what}", column=name, count=count)

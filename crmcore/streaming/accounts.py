@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Annotated, Self, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from crmcore.errors import DataError
 from crmcore.evaluation.review import Seen
@@ -17,10 +27,18 @@ from crmcore.records.source import Source
 
 __all__ = ["Account"]
 
-_UNUSABLE = (*REASONS, "missing_order_id", "bad_id", "bad_version")
-_SETTLED = (
-    *("bad_version", "conflicting_duplicate", "duplicate", "superseded"),
-    *("conflicting_order", "positive_return"),
+_Why: TypeAlias = tuple[LeftOutKind, str]
+
+_UNUSABLE: tuple[_Why, ...] = tuple(
+    ("quarantined", reason) for reason in (*REASONS, "missing_order_id", "bad_id", "bad_version")
+)
+_SETTLED: tuple[_Why, ...] = (
+    ("quarantined", "bad_version"),
+    ("quarantined", "conflicting_duplicate"),
+    ("collapsed", "duplicate"),
+    ("collapsed", "superseded"),
+    ("quarantined", "conflicting_order"),
+    ("quarantined", "positive_return"),
 )
 _NOTICES = (
     *("ambiguous_time", "nonexistent_time", "converted_currency", "no_order_id", "no_line_id"),
@@ -66,60 +84,120 @@ class Account:
 
     def to_json(self) -> str:
         """Return the account as text, without positions: those of a part mean nothing elsewhere."""
-        given = {
-            "rows": self.rows,
-            "kept": self.kept,
-            "unusable": [asdict(one) for one in self.unusable],
-            "settled": [asdict(one) for one in self.settled],
-            "notices": self.notices,
-            "seen": asdict(self.seen),
-        }
-        return json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+        return _Written.model_validate(self).model_dump_json()
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return the account that `to_json` wrote; raises `DataError` for any other text."""
+    def from_json(cls, text: bytes, source: Source) -> Self:
+        """Return the account that `to_json` wrote for rows of this source.
+
+        Raises
+        ------
+        DataError
+            Any other text, and figures that no rows come to.
+        """
         try:
-            given: dict[str, Any] = json.loads(text)
-            unusable, settled = (
-                [_left_out(one) for one in given[name]] for name in ("unusable", "settled")
-            )
-            notices, seen = Counter(given["notices"]), Seen(**given["seen"])
-            return cls(given["rows"], given["kept"], unusable, settled, notices, seen)
-        except (ValueError, KeyError, TypeError, AttributeError):
+            given = _Written.model_validate_json(text)
+        except ValidationError:
             raise DataError("an account that cannot be read", column="account") from None
+        unusable, settled = ([one.entry() for one in of] for of in (given.unusable, given.settled))
+        known = (
+            {_why(one) for one in unusable} <= {*_unusable(source)}
+            and {_why(one) for one in settled} <= {*_SETTLED}
+            and given.notices.keys() <= {*_NOTICES}
+        )
+        if not known:
+            raise DataError("an account with reasons that there are not", column="account")
+        seen = Seen(**dict(given.seen))
+        return cls(given.rows, given.kept, unusable, settled, Counter(given.notices), seen)
 
     def intake(self, source: Source, unused: Sequence[str]) -> Intake:
         """Return the account as one reading of all rows gives it."""
-        excluded = dict.fromkeys(entry.reason for entry in source.exclude)
         left_out = (
-            *_in_order(self.unusable, "excluded", excluded),
-            *_in_order(self.unusable, "quarantined", _UNUSABLE),
-            *(one for reason in _SETTLED for one in self.settled if one.reason == reason),
+            *_in_order(self.unusable, _unusable(source)),
+            *_in_order(self.settled, _SETTLED),
         )
         notices = {name: self.notices[name] for name in _NOTICES if name in self.notices}
         return Intake(self.rows, self.kept, left_out, notices, tuple(unused))
 
 
-def _in_order(
-    entries: Iterable[LeftOut], kind: LeftOutKind, reasons: Iterable[str]
-) -> list[LeftOut]:
-    found = {entry.reason: entry for entry in entries if entry.kind == kind}
-    return [found[reason] for reason in reasons if reason in found]
+class _Node(BaseModel):
+    """Of an account as text: what else there is, and what is of another type, is refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", from_attributes=True)
+
+
+class _Entry(_Node):
+    kind: LeftOutKind
+    reason: str
+    rows: PositiveInt
+    amount_minor: int
+    unreadable: NonNegativeInt
+    by_month: dict[
+        Annotated[str, Field(pattern="^([0-9]{4}-(0[1-9]|1[0-2])|unknown)$")],
+        tuple[PositiveInt, int],
+    ]
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        rows, money = (
+            sum(figures) for figures in zip((0, 0), *self.by_month.values(), strict=True)
+        )
+        if (rows, money) != (self.rows, self.amount_minor) or self.unreadable > self.rows:
+            raise ValueError("months that do not add up")
+        return self
+
+    def entry(self) -> LeftOut:
+        return LeftOut(**dict(self), positions=())
+
+
+class _Seen(_Node):
+    rows: NonNegativeInt
+    late: NonNegativeInt
+    unlinked: NonNegativeInt
+    ordering: NonNegativeInt
+
+
+class _Written(_Node):
+    """An account as text."""
+
+    rows: NonNegativeInt
+    kept: NonNegativeInt
+    unusable: list[_Entry]
+    settled: list[_Entry]
+    notices: Annotated[
+        dict[str, NonNegativeInt], AfterValidator(lambda given: dict(sorted(given.items())))
+    ]
+    seen: _Seen
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if self.rows != self.kept + sum(one.rows for one in (*self.unusable, *self.settled)):
+            raise ValueError("rows that do not add up")
+        return self
+
+
+def _unusable(source: Source) -> list[_Why]:
+    """Return why rows of a source may be of no use, in the order of an account."""
+    excluded = dict.fromkeys(entry.reason for entry in source.exclude)
+    return [*(("excluded", reason) for reason in excluded), *_UNUSABLE]
+
+
+def _why(entry: LeftOut) -> _Why:
+    return entry.kind, entry.reason
+
+
+def _in_order(entries: Iterable[LeftOut], order: Iterable[_Why]) -> list[LeftOut]:
+    found = {_why(entry): entry for entry in entries}
+    return [found[why] for why in order if why in found]
 
 
 def _added(entries: Iterable[LeftOut]) -> list[LeftOut]:
-    """Add up the entries of each reason."""
-    found: dict[tuple[LeftOutKind, str], LeftOut] = {}
+    """Add up the entries of each reason, whose order is then that of their names."""
+    found: dict[_Why, LeftOut] = {}
     for entry in entries:
-        key = entry.kind, entry.reason
-        found[key] = _sum(found[key], entry) if key in found else entry
-    return list(found.values())
-
-
-def _left_out(given: dict[str, Any]) -> LeftOut:
-    months = {month: (rows, money) for month, (rows, money) in given["by_month"].items()}
-    return LeftOut(**{**given, "positions": (), "by_month": months})
+        why = _why(entry)
+        found[why] = _sum(found[why], entry) if why in found else entry
+    return [found[why] for why in sorted(found)]
 
 
 def _sum(one: LeftOut, other: LeftOut) -> LeftOut:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["Batches", "OfTables", "Stream", "Tell", "frames_of", "stream_of"]
+__all__ = ["Batches", "OfTables", "Stream", "Tell", "frames_of", "of_batch", "stream_of"]
 
 Tables: TypeAlias = "Generator[pa.Table, None, None]"
 Batches: TypeAlias = "str | Path | Iterable[object] | Callable[[], Iterable[object]]"
@@ -103,7 +103,7 @@ class _OfFrames:
         elif not callable(given) and not isinstance(given, Iterable):
             raise DataError(f"no batches, and no file: {type(given).__name__}")
         self.again = callable(given) or _opens_anew(given)
-        self._given, self._rows = given, 0
+        self._given, self._rows, self._ended = given, 0, False
         self._frames: Iterator[object] | None = None
         self.kind = ""
         self._kinds: Kinds | None = None
@@ -120,31 +120,34 @@ class _OfFrames:
             self._opened = self._open()
         # What was learned at the first reading holds for the second.
         kinds = self._kinds = self._kinds or Kinds(self.schema, columns)
-        done, before = 0, self._rows
+        done, before, ended = 0, self._rows, self._ended
         with closing(self._opened):
             for table in _alike(chain(ahead, self._opened), kinds):
                 done += table.num_rows
                 self._rows = max(self._rows, done)
                 yield table
                 tell(done, None, "reading")
-        if done < before:
-            counts = f"at least {before} rows when they were first read, and then {done}"
+        self._ended = True
+        if done < before or (ended and done > before):
+            first = f"{before} rows" if ended else f"at least {before} rows"
+            counts = f"{first} when they were first read, and then {done}"
             raise DataError(f"the batches gave {counts}; {_ANEW}")
 
     def close(self) -> None:
         """Close the generator that gives the batches."""
         self._opened.close()
 
-    def _open(self) -> Generator[tuple[int, pa.Table], None, None]:
+    def _open(self) -> Generator[tuple[str, pa.Table], None, None]:
         frames = _opened(self._given)
         if frames is self._frames:
             raise DataError(f"the batches were given once, and are needed again; {_ANEW}")
+        reading = "" if self._frames is None else " at the second reading"
         self._frames = frames
         try:
             for number, frame in enumerate(frames, 1):
-                self.kind = self.kind or frame_kind(frame)
-                with _of_batch(number):
-                    yield from ((number, table) for table in _tables_of(frame))
+                self.kind, batch = self.kind or frame_kind(frame), f"batch {number}{reading}"
+                with of_batch(batch):
+                    yield from ((batch, table) for table in _tables_of(frame))
         finally:
             if isinstance(frames, Generator):
                 frames.close()
@@ -192,13 +195,13 @@ def _opened(given: Iterable[object] | Callable[[], Iterable[object]]) -> Iterato
     return iter(found)
 
 
-def _alike(given: Iterable[tuple[int, pa.Table]], kinds: Kinds) -> Iterator[pa.Table]:
+def _alike(given: Iterable[tuple[str, pa.Table]], kinds: Kinds) -> Iterator[pa.Table]:
     """Return the tables in the same kinds; the first ones wait until all kinds are known."""
-    held: list[tuple[int, pa.Table]] = []
+    held: list[tuple[str, pa.Table]] = []
     size = 0
-    for number, table in given:
-        kinds.see(number, table)
-        held.append((number, table.select(list(kinds.wanted))))
+    for batch, table in given:
+        kinds.see(batch, table)
+        held.append((batch, table.select(list(kinds.wanted))))
         size += held[-1][1].nbytes
         if size > _AHEAD:
             kinds.settle()
@@ -209,9 +212,9 @@ def _alike(given: Iterable[tuple[int, pa.Table]], kinds: Kinds) -> Iterator[pa.T
     yield from _cast(held, kinds)
 
 
-def _cast(given: Iterable[tuple[int, pa.Table]], kinds: Kinds) -> Iterator[pa.Table]:
-    for number, table in given:
-        with _of_batch(number):
+def _cast(given: Iterable[tuple[str, pa.Table]], kinds: Kinds) -> Iterator[pa.Table]:
+    for batch, table in given:
+        with of_batch(batch):
             fitting = cast(table, kinds.wanted)
         yield fitting
 
@@ -259,16 +262,16 @@ def _of_pandas(frame: pd.DataFrame) -> pa.Table:
 
 
 @contextmanager
-def _of_batch(number: int) -> Iterator[None]:
-    """Say of which batch a refusal speaks."""
+def of_batch(batch: str) -> Iterator[None]:
+    """Say of which batch a refusal speaks, such as ``batch 2``."""
     import pyarrow as pa
 
     try:
         yield
     except pa.ArrowException as error:
-        raise DataError(f"batch {number} cannot be read ({type(error).__name__})") from None
+        raise DataError(f"{batch} cannot be read ({type(error).__name__})") from None
     except DataError as error:
-        message = f"batch {number}: {error.message}"
+        message = f"{batch}: {error.message}"
         raise DataError(
             message, column=error.column, count=error.count, positions=error.positions
         ) from None

@@ -1,8 +1,13 @@
-"""Ids as 64-bit numbers: equal ids give equal numbers, whatever array they come in."""
+"""Ids as 64-bit numbers: equal ids give equal numbers, whatever array they come in.
+
+The numbers depend on a key, which each run draws anew: whoever makes ids cannot make many of one
+number, which would all have to be in memory at once. Results do not depend on it.
+"""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import os
+from typing import NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,21 +16,30 @@ from crmcore.records.forms import Raw
 from crmcore.records.ids import Ids, code_ids
 from crmcore.texts import Texts
 
-__all__ = ["Hashes", "hash_column", "hash_ids", "mixed"]
+__all__ = ["Hashes", "Key", "hash_column", "hash_ids", "mixed"]
 
 Hashes: TypeAlias = NDArray[np.uint64]
 
 _WORD = 8
-# One for each kind of id: ids of different kinds are never equal.
-_NUMBERS, _TEXTS, _UUIDS = np.array(
-    [0x9E3779B97F4A7C15, 0x3C6EF372FE94F82A, 0xDAA66D2C7DDF743F], np.uint64
-)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
 _LOW_BYTES = np.array([(1 << (8 * count)) - 1 for count in range(_WORD + 1)], np.uint64)
 
 
-def mixed(values: NDArray[np.generic], seed: np.uint64 | Hashes = _NUMBERS) -> Hashes:
+class Key(NamedTuple):
+    """What ids are mixed with, one for each kind: ids of different kinds are never equal."""
+
+    numbers: np.uint64
+    texts: np.uint64
+    uuids: np.uint64
+
+    @classmethod
+    def drawn(cls) -> Self:
+        """Return a new one, which nobody knows."""
+        return cls(*np.frombuffer(os.urandom(24), np.uint64))
+
+
+def mixed(values: NDArray[np.generic], seed: np.uint64 | Hashes) -> Hashes:
     """Return 64-bit values with all bits mixed (splitmix64); no two of one seed become equal."""
     found: Hashes = np.ascontiguousarray(values).view(np.uint64) + seed
     found ^= found >> np.uint64(30)
@@ -36,35 +50,39 @@ def mixed(values: NDArray[np.generic], seed: np.uint64 | Hashes = _NUMBERS) -> H
     return found
 
 
-def hash_column(raw: Raw) -> Hashes:
+def hash_column(raw: Raw, key: Key) -> Hashes:
     """Return the hash of each id in a column without bad ids; any number where it is missing."""
     if raw.texts is not None:
-        return _of_texts(raw.texts)
+        return _of_texts(raw.texts, key)
     if raw.kind == "uuid":
-        return _of_uuids(raw.values.view(np.uint8))
+        return _of_uuids(raw.values.view(np.uint8), key)
     if raw.kind == "coded":
         codes, ids = code_ids(raw)
-        return np.append(hash_ids(ids), _NUMBERS)[codes]  # the last serves code -1
-    return mixed(raw.values.astype(np.int64, copy=False))
+        return np.append(hash_ids(ids, key), np.uint64(0))[codes]  # the last serves code -1
+    return mixed(raw.values.astype(np.int64, copy=False), key.numbers)
 
 
-def hash_ids(ids: Ids) -> Hashes:
+def hash_ids(ids: Ids, key: Key) -> Hashes:
     """Return the hash of each id."""
-    parts = [mixed(ids.numbers), _of_texts(ids.texts), _of_uuids(ids.uuids)]
+    parts = [
+        mixed(ids.numbers, key.numbers),
+        _of_texts(ids.texts, key),
+        _of_uuids(ids.uuids, key),
+    ]
     return np.concatenate(parts)
 
 
-def _of_uuids(uuids: NDArray[np.uint8]) -> Hashes:
+def _of_uuids(uuids: NDArray[np.uint8], key: Key) -> Hashes:
     words = np.ascontiguousarray(uuids).view("<u8").reshape(-1, 2)
-    return mixed(words[:, 0], mixed(words[:, 1], _UUIDS))
+    return mixed(words[:, 0], mixed(words[:, 1], key.uuids))
 
 
-def _of_texts(texts: Texts) -> Hashes:
+def _of_texts(texts: Texts, key: Key) -> Hashes:
     """Mix the texts word by word: all first words, then all second ones where there are any."""
     first, last = int(texts.offsets[0]), int(texts.offsets[-1])
     starts = texts.offsets[:-1].astype(np.int64) - first
     lengths = texts.offsets[1:] - first - starts
-    hashes = mixed(lengths, _TEXTS)
+    hashes = mixed(lengths, key.texts)
     padded = np.append(texts.data[first:last], np.zeros(_WORD, np.uint8))
     words = np.ndarray(len(padded) - _WORD + 1, "<u8", padded, strides=(1,))  # one at each byte
     rows = np.arange(len(texts))

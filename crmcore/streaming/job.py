@@ -28,7 +28,7 @@ from crmcore.records.reading import standardise
 from crmcore.records.source import Source
 from crmcore.streaming.accounts import Account
 from crmcore.streaming.batches import Stream, Tell
-from crmcore.streaming.hashing import Hashes, hash_column, hash_ids, mixed
+from crmcore.streaming.hashing import Hashes, Key, hash_column, hash_ids, mixed
 from crmcore.streaming.joining import Joined, Merged
 from crmcore.streaming.partitions import KEY, Partitions, pieces
 from crmcore.streaming.plan import StreamPlan, name_of
@@ -114,6 +114,7 @@ class _Run:
     def __init__(self, job: Job, opened: ExitStack) -> None:
         self._job = job
         self._opened = opened
+        self._key = Key.drawn()
         self.account = Account()
         self.known_us: int | None = None
         self._zone: Zone = zone(job.source.zone or "UTC")
@@ -166,7 +167,7 @@ class _Run:
 
         hashes = self._partitions()
         for rows in given:
-            hashes.add(pa.table({KEY: _once(_order_keys(rows.draft))}))
+            hashes.add(pa.table({KEY: _once(self._order_keys(rows.draft))}))
             yield rows
         for table in hashes.tables():
             _once(table[KEY].to_numpy())
@@ -175,7 +176,7 @@ class _Run:
         """Bring the rows of each order together."""
         parts = self._partitions()
         for rows in given:
-            parts.add(_keyed(rows.to_table(), _order_keys(rows.draft)))
+            parts.add(_keyed(rows.to_table(), self._order_keys(rows.draft)))
         for table in self._told(parts, "by order"):
             yield Rows.from_table(table, self._zone)
 
@@ -212,6 +213,10 @@ class _Run:
             done += table.num_rows
             self._job.tell(done, total, phase)
 
+    def _order_keys(self, draft: Draft) -> Hashes:
+        assert draft.rows.order_id is not None
+        return hash_column(draft.rows.order_id, self._key)
+
     def _customer_keys(self, draft: Draft) -> Hashes:
         """Return equal keys for the orders of one person.
 
@@ -221,15 +226,26 @@ class _Run:
         assert rows.customer_id is not None
         codes, ids = code_ids(rows.customer_id, "customer_id")
         if question.identity is None:
-            hashes = hash_ids(ids)
+            hashes = hash_ids(ids, self._key)
         else:
             everybody, _, person = question.identity.person_of(ids, **question.identity_moment)
-            hashes = hash_ids(everybody)[person]
+            hashes = hash_ids(everybody, self._key)[person]
         keys = np.append(hashes, np.uint64(0))[codes]
         anonymous = codes < 0
         if anonymous.any():
-            keys[anonymous] = _loose_keys(draft)[anonymous]
+            keys[anonymous] = self._loose_keys(draft)[anonymous]
         return keys
+
+    def _loose_keys(self, draft: Draft) -> Hashes:
+        own, named = draft.rows.order_id, draft.rows.returns_order_id
+        if own is None:
+            return mixed(draft.rows.placed_us, self._key.numbers)
+        if named is None:
+            return hash_column(own, self._key)
+        hashes = hash_column(named, self._key)
+        if named.missing is None:
+            return hashes
+        return np.where(named.missing, hash_column(own, self._key), hashes)
 
 
 def _afresh(draft: Draft) -> Draft:
@@ -241,22 +257,6 @@ def _keyed(table: pa.Table, keys: Hashes) -> pa.Table:
     import pyarrow as pa
 
     return table.append_column(KEY, pa.array(keys))
-
-
-def _order_keys(draft: Draft) -> Hashes:
-    assert draft.rows.order_id is not None
-    return hash_column(draft.rows.order_id)
-
-
-def _loose_keys(draft: Draft) -> Hashes:
-    own, named = draft.rows.order_id, draft.rows.returns_order_id
-    if own is None:
-        return mixed(draft.rows.placed_us)
-    if named is None:
-        return hash_column(own)
-    if named.missing is None:
-        return hash_column(named)
-    return np.where(named.missing, hash_column(own), hash_column(named))
 
 
 def _once(hashes: Hashes) -> Hashes:

@@ -39,38 +39,41 @@ class Kinds:
         """Take what has held nothing as the first batch says."""
         self._open.clear()
 
-    def see(self, number: int, table: pa.Table) -> None:
-        """Enter a batch: refuse other columns, and what does not fit the kinds before."""
+    def see(self, batch: str, table: pa.Table) -> None:
+        """Enter a batch: refuse other columns, and what does not fit the kinds before.
+
+        `batch` is what refusals call it, such as ``batch 2``.
+        """
         if self.known and self._agreed is not None and table.schema.equals(self._agreed):
             return
-        self._compare(number, table.schema.names)
+        self._compare(batch, table.schema.names)
         agreed = True
         for name in self.wanted:
             fits = self._fits(name, table.schema.field(name).type)
             if table[name].null_count == len(table):  # nothing fits any kind
                 agreed = agreed and fits
             else:
-                self._enter(number, name, table.schema.field(name).type)
+                self._enter(batch, name, table.schema.field(name).type)
         self._agreed = table.schema if agreed else None
 
-    def _compare(self, number: int, found: list[str]) -> None:
+    def _compare(self, batch: str, found: list[str]) -> None:
         names = frozenset(found)
         for name in self._first.names:
             if name not in names:
-                raise DataError(f"batch {number} has no such column, as batch 1", column=name)
+                raise DataError(f"{batch} has no such column, as batch 1", column=name)
         for name in found:
             if name not in self._names:
-                raise DataError(f"batch {number} has it, and batch 1 has not", column=name)
+                raise DataError(f"{batch} has it, and batch 1 has not", column=name)
         if len(names) < len(found):
             twice = next(name for name in found if found.count(name) > 1)
-            raise DataError(f"batch {number} has two columns of this name", column=twice)
+            raise DataError(f"{batch} has two columns of this name", column=twice)
 
     def _fits(self, name: str, found: pa.DataType) -> bool:
         wanted = self.wanted[name]
         fits: bool = _common(wanted, canonical(found)) == wanted
         return fits
 
-    def _enter(self, number: int, name: str, found: pa.DataType) -> None:
+    def _enter(self, batch: str, name: str, found: pa.DataType) -> None:
         kind = canonical(found)
         if name in self._open:
             self._open.discard(name)
@@ -81,7 +84,7 @@ class Kinds:
             before = self._first.field(name).type
             if str(before) == "null":
                 before = self.wanted[name]
-            raise DataError(f"{found} in batch {number}, but {before} in batch 1", column=name)
+            raise DataError(f"{found} in {batch}, but {before} in batch 1", column=name)
         self.wanted[name] = common
 
 
@@ -134,7 +137,7 @@ def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
 
 
 def cast(table: pa.Table, wanted: Mapping[str, pa.DataType]) -> pa.Table:
-    """Return these columns of a table in these types."""
+    """Return these columns of a table in these types; raises `DataError` where one cannot be."""
     import pyarrow as pa
 
     columns = [_as(table[name], kind, name) for name, kind in wanted.items()]
@@ -151,8 +154,6 @@ def fitted(table: pa.Table, wanted: Mapping[str, pa.DataType]) -> pa.Table:
     DataError
         A column is missing, stands there twice, or holds something of another kind.
     """
-    import pyarrow as pa
-
     for name, kind in wanted.items():
         if table.column_names.count(name) != 1:
             raise DataError("this column has to be there, once", column=name)
@@ -160,13 +161,23 @@ def fitted(table: pa.Table, wanted: Mapping[str, pa.DataType]) -> pa.Table:
         holds = column.null_count < len(column)
         if holds and _common(canonical(kind), canonical(column.type)) is None:
             raise DataError(f"{column.type}, where {kind} is expected", column=name)
-    try:
-        return cast(table, wanted)
-    except pa.ArrowException as error:
-        raise DataError(f"columns cannot be taken as expected ({type(error).__name__})") from None
+    return cast(table, wanted)
 
 
 def _as(column: pa.ChunkedArray, kind: pa.DataType, name: str) -> pa.ChunkedArray:
+    import pyarrow as pa
+    from pyarrow import types
+
+    try:
+        return _cast(column, kind)
+    except pa.ArrowException:
+        message = f"{column.type} with values that {kind} does not hold"
+        if types.is_integer(kind):
+            message = f"whole numbers beyond {kind.bit_width} bits; give them as text"
+        raise DataError(message, column=name) from None
+
+
+def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     import pyarrow as pa
     from pyarrow import compute, types
 
@@ -184,10 +195,4 @@ def _as(column: pa.ChunkedArray, kind: pa.DataType, name: str) -> pa.ChunkedArra
         column = compute.floor_temporal(
             column.cast(pa.timestamp("ns", kind.tz)), unit="microsecond"
         )
-    try:
-        return column.cast(kind)
-    except pa.ArrowInvalid:
-        if not types.is_integer(kind):
-            raise
-        message = "whole numbers beyond 64 bits; give them as text"
-        raise DataError(message, column=name) from None
+    return column.cast(kind)

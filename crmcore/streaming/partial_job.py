@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass, fields
 from datetime import date, datetime
 from functools import cached_property
-from itertools import chain
+from itertools import chain, starmap
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ from crmcore.records.intake import Intake
 from crmcore.records.reading import standardise
 from crmcore.records.source import Source
 from crmcore.streaming.accounts import Account
-from crmcore.streaming.batches import OfTables, frames_of
+from crmcore.streaming.batches import OfTables, frames_of, of_batch
 from crmcore.streaming.evaluating import MEMORY, SHARE, decided
 from crmcore.streaming.job import Job
 from crmcore.streaming.joining import Joined, Merged, finished, plan_of
@@ -216,7 +216,7 @@ class PartialJob:
         Parameters
         ----------
         parts
-            As for `merge`; the account of the rows is left aside.
+            As for `merge`; accounts of rows are read, but no part of the results.
         customers
             The records of these customers and of others who are to have a result without orders:
             a `CustomerTable` or a frame of one.
@@ -304,7 +304,7 @@ class PartialJob:
             "rates": None if self.rates is None else _digest([repr(self.rates).encode()]),
             "identity": None if self.identity is None else _digest(_bytes_of(self.identity)),
         }
-        return PartForm(figures, kind, made_by)
+        return PartForm(figures, kind, self.source, made_by)
 
     @property
     def _kind(self) -> IdKind:
@@ -330,7 +330,7 @@ class PartialJob:
     def _gathered(self, rows: object, add: Callable[[Ledger], None]) -> Account:
         """Read rows, and return the account of them."""
         limit = max(self.memory // SHARE, 1)
-        tables = pieces(map(self._checked, frames_of(rows)), limit)
+        tables = pieces(starmap(self._checked, enumerate(frames_of(rows), 1)), limit)
         ahead = [one for one in (next(tables, None), next(tables, None)) if one is not None]
         plan, room = self.plan, limit
         if len(ahead) < 2:  # what fits is settled and linked where it is, and never cut
@@ -345,9 +345,10 @@ class PartialJob:
             )
             return job.gather(plan, add).account
 
-    def _checked(self, rows: object) -> pa.Table:
+    def _checked(self, number: int, rows: object) -> pa.Table:
         used = (one for one in self.schema if one.name not in self._unused)
-        return fitted(arrow_table(rows), {one.name: one.type for one in used})
+        with of_batch(f"batch {number}"):
+            return fitted(arrow_table(rows), {one.name: one.type for one in used})
 
     def _decided(self, facts: FactTable, customers: object) -> tuple[Ids, dict[str, Column]]:
         if customers is not None and not isinstance(customers, CustomerTable):

@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
-from crmcore import kernels
-from crmcore.columns import Codes, Ints
+from crmcore.columns import Ints
 from crmcore.errors import DataError
 from crmcore.facts import Partial
 from crmcore.facts.measures import Figure
+from crmcore.facts.partial import impossible
 from crmcore.frames import to_frame
 from crmcore.records.arrow import raw_columns
 from crmcore.records.frames import arrow_table
 from crmcore.records.ids import IdKind, Ids, code_ids
+from crmcore.records.source import Source
 from crmcore.streaming.accounts import Account
 from crmcore.streaming.kinds import fitted
 
@@ -35,12 +37,7 @@ __all__ = ["ACCOUNT", "CUSTOMER", "JOB", "PartForm", "figure_names"]
 
 CUSTOMER, ACCOUNT, JOB = "customer_id", "account", "job"
 _METADATA = b"crmcore"
-_GROUPED = {
-    "count": kernels.add,
-    "sum": kernels.add,
-    "smallest": kernels.smallest,
-    "largest": kernels.largest,
-}
+_OBJECT = TypeAdapter(dict[str, object])
 
 
 def figure_names(figures: Iterable[Figure], of_nobody: Partial) -> dict[str, Figure]:
@@ -75,12 +72,15 @@ class PartForm:
         By the names of their columns.
     kind
         The one kind of ids that customers have.
+    source
+        That of the rows, by whose reasons some are excluded.
     made_by
         What parts must have in common to be merged, in values that JSON has.
     """
 
     figures: Mapping[str, Figure]
     kind: IdKind
+    source: Source
     made_by: Mapping[str, object]
 
     @cached_property
@@ -164,7 +164,7 @@ class PartForm:
 
         tables = [self._checked(arrow_table(part)) for part in parts]
         table = pa.concat_tables([*tables, self.schema.empty_table()])
-        accounts = [Account.from_json(text) for text in table[ACCOUNT].drop_null().to_pylist()]
+        accounts = self._accounts(table.filter(table[ACCOUNT].is_valid()))
         total = self._grouped(table.filter(table[ACCOUNT].is_null()))
         return total, Account.total(accounts) if accounts else None
 
@@ -186,12 +186,22 @@ class PartForm:
         if said == _json(self.made_by):
             return
         try:
-            theirs = dict(json.loads(said))
-        except ValueError:
+            theirs = _OBJECT.validate_json(said)
+        except ValidationError:
             theirs = {}
         names = [name for name, ours in self.made_by.items() if theirs.get(name) != ours]
         message = f"made by another job, which differs in {', '.join(names) or 'its form'}"
         raise DataError(message, column=JOB)
+
+    def _accounts(self, table: pa.Table) -> list[Account]:
+        """Read the accounts in rows that hold nothing else."""
+        import pyarrow as pa
+
+        for name in (CUSTOMER, *self.figures):
+            if table[name].null_count < len(table):
+                raise DataError("an account beside other figures", column=name)
+        texts = table[ACCOUNT].cast(pa.binary()).to_pylist()  # what is no text is found in there
+        return [Account.from_json(text, self.source) for text in texts]
 
     def _grouped(self, table: pa.Table) -> Partial:
         """Bring the rows of each customer together."""
@@ -199,22 +209,19 @@ class PartForm:
         missing = int(np.count_nonzero(codes < 0))
         if missing:
             raise DataError("figures without a customer", column=CUSTOMER, count=missing)
-        once = len(ids) == len(codes) and bool((np.diff(codes) > 0).all())
-        figures = {}
+        figures: dict[Figure, Ints] = {}
         for name, figure in self.figures.items():
             column = table[name]
             if column.null_count and not figure.of.endswith("_high"):
                 message = "a figure is missing: not as a part was made"
                 raise DataError(message, column=name, count=column.null_count)
-            values = column.fill_null(0).to_numpy()
-            figures[figure] = values if once else _joined(figure, codes, values, len(ids))
-        return Partial(ids, figures)
+            figures[figure] = column.fill_null(0).to_numpy()
+        for name, figure in self.figures.items():
+            wrong = int(np.count_nonzero(impossible(figure, figures)))
+            if wrong:
+                raise DataError("a figure that no orders come to", column=name, count=wrong)
+        return Partial.grouped(ids, codes, figures)
 
 
-def _joined(figure: Figure, codes: Codes, values: Ints, size: int) -> Ints:
-    joined: Ints = _GROUPED[figure.take](codes, values, size)
-    return joined
-
-
-def _json(given: Mapping[str, object] | Sequence[object]) -> bytes:
+def _json(given: Mapping[str, object]) -> bytes:
     return json.dumps(given, sort_keys=True, separators=(",", ":")).encode()

@@ -18,8 +18,9 @@ from streams import Shop, asked, at_once, customers_of, pa, shops
 import crmcore as crm
 from crmcore import kernels
 from crmcore.errors import DataError
+from crmcore.facts import partial
 from crmcore.records.intake import Intake
-from crmcore.streaming import partial_job, parts
+from crmcore.streaming import partial_job
 from crmcore.streaming.accounts import Account
 
 EXAMPLES = {"quick": 150, "ci": 400, "record": 30_000}
@@ -216,17 +217,27 @@ def test_parts_and_groups_give_the_result_of_all_rows_at_once() -> None:
 
 
 ADDED, DECIDED = Account.total, partial_job.decided
-GROUPED = "crmcore.streaming.parts._GROUPED"
+JOINING = "crmcore.facts.partial._JOINING"
+
+
+def joined_by(take: str, kernel: Any) -> tuple[str, Any]:
+    """Rows of a customer brought together in another way."""
+    other = partial._JOINING[take]._replace(group=kernel)
+    return JOINING, {**partial._JOINING, take: other}
+
+
 DEFECTS: dict[str, tuple[str, Any]] = {
-    "the first order as the last": (GROUPED, {**parts._GROUPED, "largest": kernels.smallest}),
-    "counts of one part only": (GROUPED, {**parts._GROUPED, "count": kernels.largest}),
+    "the first order as the last": joined_by("largest", kernels.smallest),
+    "counts of one part only": joined_by("count", kernels.largest),
     "customers that are not brought together": (
-        "crmcore.streaming.parts._joined",
-        lambda figure, codes, values, size: values[:size],
+        "crmcore.facts.partial.Partial.grouped",
+        lambda ids, codes, figures: partial.Partial(
+            ids, {figure: values[: len(ids)] for figure, values in figures.items()}
+        ),
     ),
     "repeats that are not seen": (
         "crmcore.streaming.job.hash_column",
-        lambda raw: np.arange(len(raw), dtype=np.uint64) * np.uint64(2**50),
+        lambda raw, key: np.arange(len(raw), dtype=np.uint64) * np.uint64(2**50),
     ),
     "the account of one part only": (
         "crmcore.streaming.accounts.Account.total",

@@ -98,7 +98,7 @@ USABLE, CUSTOMER_KEYS = job.usable, job._Run._customer_keys
 DEFECTS: dict[str, tuple[str, Any]] = {
     "repeats that are not seen": (
         "crmcore.streaming.job.hash_column",
-        lambda raw: np.arange(len(raw), dtype=np.uint64) * np.uint64(2**50),
+        lambda raw, key: np.arange(len(raw), dtype=np.uint64) * np.uint64(2**50),
     ),
     "customers that are not brought together": (
         "crmcore.streaming.job._Run._customer_keys",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,7 +16,9 @@ from streams import pa
 
 import crmcore as crm
 from crmcore.errors import DataError
+from crmcore.money import Rate, Rates
 from crmcore.records.intake import LeftOut
+from crmcore.streaming import partitions
 from crmcore.streaming.accounts import Account
 
 AS_OF = date(2025, 6, 30)
@@ -149,6 +153,23 @@ def test_repeats_are_settled_among_the_rows_of_a_call() -> None:
         ]
 
 
+def test_rows_go_to_disk_only_where_they_take_more_than_a_share_of_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put: list[int] = []
+    add = partitions.Partitions.add
+    monkeypatch.setattr(
+        partitions.Partitions,
+        "add",
+        lambda parts, table: (put.append(table.num_rows), add(parts, table))[1],
+    )
+    table = rows()
+    job_of(table).partial(table)
+    assert put == []
+    job_of(table, memory=16 * 100).partial(table)
+    assert sum(put) == 4
+
+
 def test_sums_beyond_64_bits_are_seen_over_parts() -> None:
     policy = crm.load_policy(
         'extends = "classic"\nname = "t"\n[facts]\ntotal = { of = "order", take = "sum" }\n'
@@ -169,6 +190,12 @@ OTHERS: dict[str, Any] = {
     "another source": lambda table: crm.PartialJob(
         POLICY, SOURCE.model_copy(update={"zone": "UTC"}), table.schema, as_of=AS_OF
     ),
+    "another state of knowledge": lambda table: job_of(
+        table, known_at=datetime(2025, 6, 1, tzinfo=UTC)
+    ),
+    "other rates": lambda table: job_of(
+        table, rates=Rates({"JPY": Rate(exponent=0, since=[(AS_OF, "0.05")])})
+    ),
     "another column": lambda table: job_of(table.append_column("quantity", pa.array([1] * 4))),
     "another identity": lambda table: job_of(
         table,
@@ -179,6 +206,8 @@ DIFFERENCE = {
     "another moment": "as_of_us",
     "another policy": "policy",
     "another source": "source",
+    "another state of knowledge": "known_us",
+    "other rates": "rates",
     "another column": "columns",
     "another identity": "identity",
 }
@@ -205,13 +234,34 @@ def without_figure(part: Any) -> Any:
     return part.set_column(at, name, pa.array([None, *values[1:]], pa.int64()))
 
 
-def with_account(text: str) -> Callable[[Any], Any]:
+def with_account(text: str | bytes) -> Callable[[Any], Any]:
     def changed(part: Any) -> Any:
         at = part.column_names.index("account")
-        given = [None] * (len(part) - 1) + [text]
-        return part.set_column(at, "account", pa.array(given, pa.string()))
+        given = pa.array([None] * (len(part) - 1) + [text], pa.binary())
+        return part.set_column(at, "account", given.view(pa.string()))
 
     return changed
+
+
+def with_metadata(text: bytes) -> Callable[[Any], Any]:
+    return lambda part: part.replace_schema_metadata({"crmcore": text})
+
+
+def with_figure(start: str, value: int) -> Callable[[Any], Any]:
+    """Change the first customer's figure in the first column whose name starts so."""
+
+    def changed(part: Any) -> Any:
+        at, name = next(one for one in enumerate(part.column_names) if one[1].startswith(start))
+        values = [value, *part[name].to_pylist()[1:]]
+        return part.set_column(at, name, pa.array(values, pa.int64()))
+
+    return changed
+
+
+def with_account_of_a_customer(part: Any) -> Any:
+    return part.set_column(
+        0, "customer_id", pa.array([*part["customer_id"].to_pylist()[:-1], "C1"])
+    )
 
 
 def of_nobody(part: Any) -> Any:
@@ -229,14 +279,83 @@ def of_nobody(part: Any) -> Any:
         (with_account("{"), "an account that cannot be read"),
         (with_account('{"rows": 1}'), "an account that cannot be read"),
         (with_account("[]"), "an account that cannot be read"),
-        (lambda part: part.replace_schema_metadata({"crmcore": "{"}), "differs in format, policy"),
+        (with_account("[" * 100_000), "an account that cannot be read"),
+        (with_account(b'{"rows": "\xff"}'), "an account that cannot be read"),
+        (with_account_of_a_customer, "an account beside other figures"),
+        *(
+            (with_metadata(text), "differs in format, policy")
+            for text in (b"{", b"5", b"null", b"[1]", b'[["format", 1]]', b"1e999", b"\xff")
+        ),
+        (with_metadata(b"[" * 100_000), "differs in format, policy"),
+        (with_figure("count", -1), "a figure that no orders come to"),
+        (with_figure("sum_left_high", -1), "a figure that no orders come to"),
+        (with_figure("largest_placed", -(2**63)), "a figure that no orders come to"),
+        (with_figure("largest_placed", 2**62), "a figure that no orders come to"),
+        (with_figure("smallest_placed", 2**63 - 1), "a figure that no orders come to"),
+        (with_figure("count_sale", 0), "a figure that no orders come to"),
     ],
 )
 def test_what_is_no_part_is_refused(change: Any, message: str) -> None:
+    table = rows(amount=["92233720368547758.07", "80.50", "7.00", "1200.00"])
+    job = job_of(table)
+    part = change(job.partial(table))
+    for verb in (job.merge, job.finish, job.account):
+        with pytest.raises(DataError, match=message):
+            verb(part)
+
+
+def test_counts_that_would_add_up_beyond_64_bits_are_refused() -> None:
     table = rows()
     job = job_of(table)
-    with pytest.raises(DataError, match=message):
-        job.finish(change(job.partial(table)))
+    part = with_figure("count_order", 2**62)(job.partial(table))
+    assert job.merge([part]).num_rows == part.num_rows
+    with pytest.raises(DataError, match="adds up beyond 64 bits"):
+        job.merge([part] * 4)
+
+
+OTHER_THINGS: list[Any] = [None, True, -1, 1.5, float("nan"), "x", [None], {"x": 1}]
+
+
+def changes(given: Any) -> Iterator[Callable[[Any], None]]:
+    """Everything that can be changed in a document, at one place each."""
+    places = list(given.items() if isinstance(given, dict) else enumerate(given))
+    for at, inner in places:
+        for other in OTHER_THINGS:
+            yield lambda one, at=at, other=other: one.__setitem__(at, other)
+        yield lambda one, at=at: one.__delitem__(at)
+        if isinstance(inner, dict | list):
+            for change in changes(inner):
+                yield lambda one, at=at, change=change: change(one[at])
+    if isinstance(given, dict):
+        yield lambda one: one.update(x=1)
+
+
+def test_whatever_is_changed_in_an_account_is_refused() -> None:
+    source = crm.Source(
+        **SOURCE.model_dump(exclude={"exclude"}, exclude_unset=True),
+        exclude=[{"reason": "tests", "column": "note", "equals": "test"}],
+    )
+    table = pa.concat_tables(
+        [
+            rows(amount=["300.00", "much", "7.00", "1200.00"]),
+            rows().slice(0, 1),  # a repeat
+            rows(order_id=[5, 6, 7, 8]).slice(1, 1),
+        ]
+    ).append_column("note", pa.array([None] * 5 + ["test"]))
+    job = crm.PartialJob(POLICY, source, table.schema, as_of=AS_OF)
+    part = job.partial(table)
+    written = json.loads(part["account"].to_pylist()[-1])
+    assert [len(written[name]) for name in ("unusable", "settled", "notices")] == [2, 1, 1]
+    done = 0
+    for change in changes(written):
+        other = deepcopy(written)
+        change(other)
+        if other != {**written, "notices": {}}:  # which an account may have
+            done += 1
+            with pytest.raises(DataError, match="an account "):
+                job.finish(with_account(json.dumps(other).encode())(part))
+    assert done > 300
+    assert job.account(with_account(json.dumps(written).encode())(part)) == job.account(part)
 
 
 def test_rows_with_other_columns_than_the_schema_says_are_refused() -> None:
@@ -248,6 +367,23 @@ def test_rows_with_other_columns_than_the_schema_says_are_refused() -> None:
         job.partial(table.set_column(3, "amount", pa.array([1, 2, 3, 4])))
     more = table.append_column("note", pa.array(["x"] * 4))
     assert job.partial(more).equals(job.partial(table))
+
+
+def test_values_that_a_column_does_not_hold_are_refused_by_batch_and_column() -> None:
+    tenths, cents = (
+        rows(amount=pa.array([Decimal("0.5")] * 3 + [last], pa.decimal128(30, scale)))
+        for last, scale in ((Decimal("0.5"), 1), (Decimal("0.25"), 2))
+    )
+    job = job_of(tenths)
+    message = "batch 2: decimal128(30, 2) with values that decimal128(30, 1) does not hold"
+    for verb in (job.partial, job.evaluate_group):
+        with pytest.raises(DataError) as refused:
+            verb([tenths, cents])
+        assert str(refused.value) == f"{message} (column 'amount')"
+    narrow = rows(quantity=pa.array([1] * 4, pa.int32()))
+    with pytest.raises(DataError, match="batch 1: whole numbers beyond 32 bits") as refused:
+        job_of(narrow).partial(rows(quantity=[2**40] * 4))
+    assert refused.value.column == "quantity"
 
 
 def test_what_is_wrong_is_refused_before_any_worker_starts() -> None:
@@ -280,12 +416,27 @@ def test_ids_of_another_kind_than_those_of_the_rows_are_refused() -> None:
 
 
 def test_an_account_as_text_keeps_sums_of_any_size() -> None:
-    entry = LeftOut("quarantined", "amount_too_large", 3, 2**80, 1, (1, 2), {"2025-06": (3, 2**80)})
-    account = Account(9, 6, [entry], [entry])
+    months = {"2025-06": (3, 2**80)}
+    entry = LeftOut("quarantined", "amount_too_large", 3, 2**80, 1, (1, 2), months)
+    repeats = LeftOut("collapsed", "duplicate", 3, 2**80, 1, (1, 2), months)
+    account = Account(12, 6, [entry], [repeats])
     account.notices.update(anonymous=2)
-    again = Account.total([Account.from_json(one.to_json()) for one in (account, account)])
-    assert again.rows == 18
+    text = account.to_json()
+    assert "positions" not in text
+    again = Account.total([Account.from_json(text.encode(), SOURCE)] * 2)
+    assert again.rows == 24
     assert again.unusable[0].amount_minor == 2**81
     assert again.settled[0].by_month == {"2025-06": (6, 2**81)}
     assert again.unusable[0].positions == ()
     assert again.notices == {"anonymous": 4}
+
+
+def test_an_account_as_text_does_not_depend_on_the_order_of_its_parts() -> None:
+    one, other = (
+        Account(1, 0, [], [LeftOut(kind, reason, 1, 5, 0, (0,), {"2025-06": (1, 5)})])
+        for kind, reason in (("quarantined", "conflicting_duplicate"), ("collapsed", "duplicate"))
+    )
+    one.notices.update(zero_amount=1)
+    other.notices.update(anonymous=1)
+    texts = {Account.total(given).to_json() for given in ([one, other], [other, one])}
+    assert len(texts) == 1

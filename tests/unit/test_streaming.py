@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
@@ -27,7 +27,8 @@ from crmcore.files import read_file
 from crmcore.records.arrow import raw_columns
 from crmcore.records.ids import Ids
 from crmcore.streaming import batches, job, partitions
-from crmcore.streaming.hashing import hash_column, hash_ids
+from crmcore.streaming.hashing import Hashes, hash_column, hash_ids, mixed
+from crmcore.streaming.hashing import Key as HashKey
 from crmcore.streaming.partitions import KEY, Partitions, pieces
 
 AS_OF = date(2025, 6, 30)
@@ -272,6 +273,30 @@ def test_a_second_reading_with_fewer_rows_is_refused() -> None:
     assert "when they were first read, and then" in str(found)
 
 
+def readings(*given: list[pa.Table]) -> Callable[[], Iterator[pa.Table]]:
+    """A callable that gives something else each time."""
+    left = iter(given)
+    return lambda: iter(next(left))
+
+
+def test_a_second_reading_with_more_rows_is_refused() -> None:
+    table = shop()
+    first = [table, table.slice(3, 1)]
+    found = refusal(readings(first, [*first, table.slice(4, 1)]))
+    assert "gave 201 rows when they were first read, and then 202; give a call" in str(found)
+
+
+def test_a_second_reading_with_other_types_says_so() -> None:
+    table = shop()
+    numbers = table.set_column(3, "amount", pa.array(np.arange(200)))
+    first = [table, table.slice(3, 1)]
+    found = refusal(readings(first, [numbers, *first]))
+    where = "batch 1 at the second reading"
+    assert str(found) == f"int64 in {where}, but string in batch 1 (column 'amount')"
+    found = refusal(readings(first, [table.drop_columns("amount")]))
+    assert str(found) == f"{where} has no such column, as batch 1 (column 'amount')"
+
+
 def test_generators_are_closed_when_a_batch_is_refused() -> None:
     closed = []
 
@@ -294,12 +319,43 @@ def test_the_memory_must_be_positive() -> None:
 
 
 def test_colliding_hashes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    zero = lambda given: np.zeros(len(given), np.uint64)  # noqa: E731
+    zero = lambda given, key: np.zeros(len(given), np.uint64)  # noqa: E731
     monkeypatch.setattr(job, "hash_column", zero)
     monkeypatch.setattr(job, "hash_ids", zero)
     table = shop()
     assert check([table], table, memory=2_000) == "yes"
     check(iter([table]), table, HOLISTIC, memory=2_000)
+
+
+def of_one_hash(count: int, key: HashKey) -> pa.Array:
+    """UUIDs of one hash, as somebody makes them who knows the key."""
+    last = np.arange(count, dtype=np.uint64)
+    words = np.stack([-mixed(last, key.uuids), last], axis=1)
+    storage = pa.array([one.tobytes() for one in words], pa.binary(16))
+    return pa.ExtensionArray.from_storage(pa.uuid(), storage)
+
+
+def test_ids_made_to_have_one_hash_are_divided_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes: list[int] = []
+    tables = partitions.Partitions.tables
+    monkeypatch.setattr(
+        partitions.Partitions,
+        "tables",
+        lambda parts, *told: (sizes.append(one.nbytes) or one for one in tables(parts, *told)),
+    )
+    key, table = HashKey.drawn(), shop(2_000, 200)
+    table = table.set_column(0, "order_id", of_one_hash(2_000, key))
+    assert len(set(hashes_of(table["order_id"], key).tolist())) == 1
+    rows = table.to_batches(max_chunksize=100)
+    assert check(rows, table, memory=160_000) == "if_repeated"  # and not taken for repeats
+    assert check(iter(rows), table, memory=160_000) == "yes"
+    assert max(sizes) <= 10_000
+    # Somebody who knew the key of the run would have all rows in memory at once.
+    monkeypatch.setattr(HashKey, "drawn", lambda: key)
+    assert check(iter(rows), table, memory=160_000) == "yes"
+    assert max(sizes) > 100_000
 
 
 def test_one_customer_and_one_order_with_all_rows() -> None:
@@ -448,6 +504,16 @@ def test_numbers_beyond_64_bits_are_refused() -> None:
     assert "beyond 64 bits" in str(refusal([table, table.set_column(0, "order_id", large)]))
 
 
+def test_times_that_no_common_unit_holds_are_refused_by_batch_and_column() -> None:
+    parts = [
+        shop(1).set_column(2, "placed_at", pa.array([ticks], pa.timestamp(unit, "UTC")))
+        for ticks, unit in ((10**18, "ns"), (10**14, "s"))
+    ]
+    found = refusal(parts)
+    assert found.column == "placed_at"
+    assert "batch 2: timestamp[s, tz=UTC] with values that timestamp[us, tz=UTC]" in str(found)
+
+
 def test_refusals_of_the_policy() -> None:
     table = shop(20)
     linked = table.set_column(3, "amount", pa.array(["-1.00"] * 20))
@@ -564,7 +630,7 @@ def test_a_command_that_is_ended_leaves_nothing_behind(name: str, tmp_path: Path
         "import os, signal, sys, crmcore.streaming.job as job\n"
         "from crmcore.cli import main\n"
         f"signal.signal({int(number)}, signal.SIG_DFL)\n"  # whoever runs the tests may ignore it
-        f"job.hash_column = lambda raw: (print(*os.listdir({str(kept)!r})),"
+        f"job.hash_column = lambda raw, key: (print(*os.listdir({str(kept)!r})),"
         f" os.kill(os.getpid(), {int(number)}))\n"
         f"sys.exit(main({[*call, '--as-of', '2025-06-30']!r}))\n"
     )
@@ -712,7 +778,18 @@ def test_pieces_are_joined_and_cut() -> None:
 # Hashes
 
 
+def hashes_of(column: pa.Array, key: HashKey) -> Hashes:
+    return hash_column(raw_columns(pa.table({"x": column}))["x"], key)
+
+
+def test_each_key_that_is_drawn_is_another() -> None:
+    keys = {HashKey.drawn() for _ in range(100)}
+    assert len(keys) == 100
+    assert len({seed for key in keys for seed in key}) == 300
+
+
 def test_equal_ids_have_equal_hashes_whatever_holds_them() -> None:
+    key = HashKey.drawn()
     words = ["a", "bc", "12345678", "123456789", "Zoë", "x" * 40, "y" * 16]
     text = pa.array(words)
     forms = {
@@ -721,28 +798,23 @@ def test_equal_ids_have_equal_hashes_whatever_holds_them() -> None:
         "coded": text.dictionary_encode(),
         "sliced": pa.array(["zzz", *words]).slice(1),
     }
-    found = {
-        name: hash_column(raw_columns(pa.table({"x": one}))["x"]) for name, one in forms.items()
-    }
-    expected = hash_ids(Ids.of(words))[np.argsort(np.argsort(words))]
+    found = {name: hashes_of(one, key) for name, one in forms.items()}
+    expected = hash_ids(Ids.of(words), key)[np.argsort(np.argsort(words))]
     for name, hashes in found.items():
         assert hashes.tolist() == expected.tolist(), name
     numbers = np.array([0, 1, -1, 2**53 - 1])
     for array in (numbers, numbers.astype(float)):
-        hashes = hash_column(raw_columns(pa.table({"x": array}))["x"])
-        assert sorted(hashes.tolist()) == sorted(hash_ids(Ids.of(numbers.tolist())).tolist())
+        hashes = hashes_of(array, key)
+        assert sorted(hashes.tolist()) == sorted(hash_ids(Ids.of(numbers.tolist()), key).tolist())
     uuids = [UUID(int=value) for value in (1, 2**64, 2**127)]
     column = pa.array([one.bytes for one in uuids], pa.binary(16)).cast(pa.uuid())
-    assert (
-        hash_column(raw_columns(pa.table({"x": column}))["x"]).tolist()
-        == hash_ids(Ids.of(uuids)).tolist()
-    )
+    assert hashes_of(column, key).tolist() == hash_ids(Ids.of(uuids), key).tolist()
 
 
 def test_different_ids_have_different_hashes() -> None:
     numbers, texts = range(-5000, 5000), [f"{a}{'x' * b}" for a in range(500) for b in range(20)]
     ids = Ids.of([*numbers, *texts, *(UUID(int=one) for one in range(5000))])
-    hashes = hash_ids(ids)
+    hashes = hash_ids(ids, HashKey(*np.arange(3, dtype=np.uint64)))
     assert len(set(hashes.tolist())) == len(ids)
     spread = np.bincount((hashes >> np.uint64(58)).astype(int), minlength=64)
     assert spread.min() > 0.7 * spread.mean()
