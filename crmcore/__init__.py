@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from crmcore.wording import Catalogue, load_catalogue
     from crmcore.workbench.checking import CheckReport, PolicyFinding, check
     from crmcore.workbench.diffing import PolicyDiff, diff
-    from crmcore.workbench.fitting import fit, fit_facts
+    from crmcore.workbench.fitting import fit, fit_counts, fit_facts
     from crmcore.workbench.testing import TestFileError, TestReport, run_tests
 
 __version__ = "0.1.0"
@@ -108,6 +108,7 @@ _HOME = {
     "evaluate_on": "crmcore.sql",
     "explain_change": "crmcore.evaluation",
     "fit": "crmcore.workbench.fitting",
+    "fit_counts": "crmcore.workbench.fitting",
     "fit_facts": "crmcore.workbench.fitting",
     "link_returns": "crmcore.records.linking",
     "load_catalogue": "crmcore.wording",
@@ -167,6 +168,7 @@ __all__ = [
     "evaluate_on",
     "explain_change",
     "fit",
+    "fit_counts",
     "fit_facts",
     "link_returns",
     "load_catalogue",

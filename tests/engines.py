@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -63,6 +64,41 @@ def every(*kinds: str) -> pytest.MarkDecorator:
         for kind in kinds or KINDS
     ]
     return pytest.mark.parametrize("kind", params)
+
+
+def uncompiled(engine: Engine) -> None:
+    """Have Spark run queries without compiling them, which takes longer for a few rows."""
+    if engine.dialect == "spark":
+        engine.connection.sql("set spark.sql.codegen.wholeStage = false")
+        engine.connection.sql("set spark.sql.codegen.factoryMode = NO_CODEGEN")
+
+
+def evaluated_on(engine: Engine, policy: Any, orders: str, **options: Any) -> list[dict[str, Any]]:
+    """Return the rows that `evaluate_on` gives for a table, instants in UTC."""
+    import crmcore as crm
+
+    if engine.dialect == "postgres":
+        sqlalchemy = pytest.importorskip("sqlalchemy")
+        made = sqlalchemy.create_engine(
+            "postgresql+psycopg://",
+            creator=lambda: engine.connection,
+            poolclass=sqlalchemy.StaticPool,
+        )
+        with made.connect() as reached:
+            query: Any = crm.evaluate_on(policy, orders, connection=reached, **options)
+            return [_row_in_utc(row) for row in reached.execute(query).mappings()]
+    relation = engine.connection.table(orders)
+    found: Any = crm.evaluate_on(policy, relation, **options)
+    assert isinstance(found, type(relation))
+    table = found.to_arrow_table() if engine.dialect == "duckdb" else found.toArrow()
+    return [_row_in_utc(row) for row in table.to_pylist()]
+
+
+def _row_in_utc(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.astimezone(UTC) if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
 
 
 class Engines:

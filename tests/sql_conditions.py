@@ -78,28 +78,31 @@ TAKES: tuple[dict[str, Any], ...] = (
     {"of": "sale", "take": "share", "field": "promotion"},
     {"of": "sale", "take": "days_since_last"},
 )
-DAYS = st.sampled_from((*expressions.DAYS * 2, date(1, 1, 1), date(1676, 12, 31), date.max))
+DAYS = st.sampled_from(
+    (*expressions.DAYS * 2, date(1, 1, 1), date(1676, 12, 31), date(1677, 1, 1), date.max)
+)
+"""Days of customers, some of which no column holds; then they are missing."""
+INFINITE = (float("inf"), float("-inf"), float("nan"))
 VALUES: Mapping[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "count": (pa.int64(), st.sampled_from((*range(-4, 8), -1000, 1000))),
     "count_before": (pa.int64(), st.integers(0, 12)),
-    "joined_on": (pa.date32(), st.sampled_from(expressions.DAYS)),
+    "joined_on": (pa.date32(), DAYS),
     "tier": (pa.string(), st.sampled_from(expressions.TIERS)),
     "tier_before": (pa.string(), st.sampled_from(expressions.TIERS)),
     "channel": (pa.string(), st.sampled_from(expressions.TIERS)),
     "city": (pa.string(), st.sampled_from(expressions.CITIES)),
-    "spread": (pa.float64(), st.sampled_from((*expressions.FLOATS, float("nan")))),
-    "spread_before": (pa.float64(), st.sampled_from(expressions.FLOATS)),
+    "spread": (pa.float64(), st.sampled_from((*expressions.FLOATS, *INFINITE))),
+    "spread_before": (pa.float64(), st.sampled_from((*expressions.FLOATS, *INFINITE))),
     "blocked": (pa.bool_(), st.booleans()),
     "tag:vip": (pa.bool_(), st.booleans()),
-    "registered_on": (pa.date32(), st.sampled_from(expressions.DAYS)),
+    "registered_on": (pa.date32(), DAYS),
 }
 STRANGE: Mapping[str, st.SearchStrategy[Any]] = {
     "count": st.sampled_from((-1001, 1001)),
     "count_before": st.just(13),
     "tier": st.just("Gold"),
-    "joined_on": DAYS,
 }
-"""What the policy does not list, or what no calculation takes."""
+"""What the policy does not list, or what is beyond its ends."""
 
 
 @dataclass(frozen=True)

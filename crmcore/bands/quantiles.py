@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crmcore.bands.nodes import MAX_DIGITS, Edge, PointBands
-from crmcore.columns import Column, Value
+from crmcore.columns import Column, Ints, Value
 
 __all__ = ["Best", "quantile_bands"]
 
@@ -23,12 +23,15 @@ _NEAR, _FAR = 1e-20, 1e18
 """Floats nearer to zero are not told apart, nor are floats farther away: no edge could do it."""
 
 
-def quantile_bands(column: Column, parts: int, best: Best = "high") -> PointBands:
+def quantile_bands(
+    column: Column, parts: int, best: Best = "high", customers: Ints | None = None
+) -> PointBands:
     """Return the bands that give each value of a column its points by rank.
 
-    Of n known values, with ``best="high"``, a value v gets 1 + ⌊parts · (values under v) ÷ n⌋
-    points; with ``best="low"`` the values over v are counted. Each edge lies at the least value
-    seen in its band. Under the least value seen the points are those of that value.
+    Of n customers whose value is known, with ``best="high"``, a value v gets
+    1 + ⌊parts · (customers under v) ÷ n⌋ points; with ``best="low"`` those over v are counted. Each
+    edge lies at the least value seen in its band. Under the least value seen the points are those
+    of that value.
 
     Parameters
     ----------
@@ -41,6 +44,9 @@ def quantile_bands(column: Column, parts: int, best: Best = "high") -> PointBand
         The most points there are.
     best
         Whether high or low values get the most points.
+    customers
+        For each row how many customers have its value: 1 or more, together at most 2**63 - 1. By
+        default one each. The order of rows, and how many of them share a value, does not matter.
 
     Notes
     -----
@@ -50,37 +56,49 @@ def quantile_bands(column: Column, parts: int, best: Best = "high") -> PointBand
     --------
     >>> quantile_bands(Column("int", np.array([1, 1, 1, 1, 2, 9])), 3).from_
     ((2, 3),)
+    >>> quantile_bands(Column("int", np.array([9, 2, 1])), 3, "high", np.array([1, 1, 4])).from_
+    ((2, 3),)
     >>> bands = quantile_bands(Column("int", np.array([3, 10, 40, 90])), 4, best="low")
     >>> bands.below, bands.from_
     (4, ((10, 3), (40, 2), (90, 1)))
     """
-    known, levels = _ascending(column)
-    _, first, counts = np.unique(levels, return_index=True, return_counts=True)
-    worse = counts.cumsum() - counts if best == "high" else len(known) - counts.cumsum()
-    points = 1 + parts * worse // max(len(known), 1)
+    known, levels, rows = _ascending(column)
+    _, first = np.unique(levels, return_index=True)
     starts = [int(row) for row in first]
+    counts = np.ones(len(column), np.int64) if customers is None else customers
+    sizes = np.add.reduceat(counts[rows], first) if starts else np.zeros(0, np.int64)
+    total, upto = int(sizes.sum()), sizes.cumsum()
+    worse = upto - sizes if best == "high" else total - upto
+    # With how many worse ones each further point begins: no product leaves 64 bits.
+    steps = np.array([-(-part * total // parts) for part in range(1, parts)], np.int64)
+    points = 1 + np.searchsorted(steps, worse, side="right")
     opening = [int(at) + 1 for at in np.flatnonzero(np.diff(points))]
-    rows = [(_edge(known, starts[at], known[starts[at] - 1]), int(points[at])) for at in opening]
+    edges = [(_edge(known, starts[at], known[starts[at] - 1]), int(points[at])) for at in opening]
     below = int(points[0]) if starts else 1
-    return PointBands.model_validate({"below": below, "from": rows or [(_only(known), below)]})
+    return PointBands.model_validate({"below": below, "from": edges or [(_only(known), below)]})
 
 
-def _ascending(column: Column) -> tuple[Column, NDArray[np.generic]]:
-    """Return the known values in ascending order, and levels: equal where values count as equal.
+def _ascending(column: Column) -> tuple[Column, NDArray[np.generic], Ints]:
+    """Return the known values in ascending order, levels, and the rows that they stand in.
 
-    Between two values of different levels lies an edge of at most `MAX_DIGITS` decimals.
+    Levels are equal where values count as equal. Between two values of different levels lies an
+    edge of at most `MAX_DIGITS` decimals.
     """
-    known = column.take(np.flatnonzero(column.is_known()))
-    if column.kind == "float":
-        values = np.sort(np.clip(cast(NDArray[np.float64], known.values), -_FAR, _FAR))
-        return Column("float", values), np.where(np.abs(values) < _NEAR, 0.0, values)
+    there = np.flatnonzero(column.is_known())
+    known = column.take(there)
     levels: NDArray[Any] = known.values
+    if column.kind == "float":
+        levels = np.clip(cast(NDArray[np.float64], known.values), -_FAR, _FAR)
+        known = Column("float", levels)
     if column.kind == "ratio":
         assert known.divisor is not None  # as every ratio has
         scale = 10 ** (MAX_DIGITS - column.exponent)
         levels = levels.astype(object) * scale // known.divisor.astype(object)
-    order = np.argsort(levels, kind="stable")
-    return known.take(order), levels[order]
+    order = np.argsort(levels)
+    levels = levels[order]
+    if column.kind == "float":
+        levels = np.where(np.abs(levels) < _NEAR, 0.0, levels)
+    return known.take(order), levels, there[order]
 
 
 def _only(column: Column) -> Edge:

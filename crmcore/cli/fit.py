@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from crmcore.cli.inputs import Inputs, place_of, read_inputs
 from crmcore.cli.rows import check_path
 from crmcore.cli.statuses import FINE, UsageError
@@ -48,8 +50,14 @@ def _print_summary(inputs: Inputs, result: Evaluation, policy: Policy) -> None:
     console = console_on(sys.stderr if arguments.out is None else sys.stdout)
     customers = number_of(len(result), "customer")
     console.print(f"Measured as of {arguments.as_of}: {customers}", style="bold")
+    each = np.ones(len(result), np.int64)
     rows = [
-        (step.name, step.source, f"{step.measured(result.columns):,}", _points(policy, step.name))
+        (
+            step.name,
+            step.source,
+            f"{step.measured(result.columns, each):,}",
+            _points(policy, step.name),
+        )
         for step in to_fit(inputs.policy)
     ]
     console.print(table(["score", "over", "with a value", "points"], rows, right=(2,)))

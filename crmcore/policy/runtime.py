@@ -172,9 +172,9 @@ class Policy:
         dialect
             ``"duckdb"``, ``"postgres"``, ``"spark"`` or ``"bigquery"``.
         as_of
-            A moment, several dates, or a `crmcore.sql.Parameter`.
+            A moment, several dates, a `crmcore.sql.DateSpine` or a `crmcore.sql.Parameter`.
         **options
-            The relations and their columns, as for `crmcore.sql.to_sql`.
+            The relations, their columns and how they are read, as for `crmcore.sql.to_sql`.
 
         Raises
         ------

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
 from crmcore.bands import Best, Identifier, PointBands, quantile_bands
-from crmcore.columns import Column
+from crmcore.columns import Column, Ints
 from crmcore.conditions import FieldType
 from crmcore.errors import PolicyError, Problem
 from crmcore.scoring.known import Known, banded
@@ -232,32 +232,34 @@ class QuantileStep:
         PolicyError
             When no edge can be written between two values.
         """
-        score = self.frozen(columns)
+        score = self.frozen(columns, np.ones(rows, np.int64))
         step, problems = score.bind_step(self.name, self.known, f"scores.{self.name}")
         if step is None:
             raise PolicyError(problems)
         return step.apply(columns, rows, timing)
 
-    def frozen(self, columns: Mapping[str, Column]) -> BandScore:
-        """Return the score with edges measured on columns in place of its quantiles."""
+    def frozen(self, columns: Mapping[str, Column], customers: Ints) -> BandScore:
+        """Return the score with edges measured on columns in place of its quantiles.
+
+        `customers` are how many customers each row stands for.
+        """
         kept = self.score.model_dump(include={"fact", "score", "inside"}, exclude_none=True)
         column, inside = columns[self.source], self.score.inside
         if inside is None:
-            return BandScore.model_validate(kept | self._edges(column))
-        outer = columns[inside]
-        by = {
-            str(points): self._edges(column.take(outer.is_known() & (outer.values == points)))
-            for points in sorted(self.known.points[inside])
-        }
+            return BandScore.model_validate(kept | self._edges(column, customers))
+        outer, by = columns[inside], {}
+        for points in sorted(self.known.points[inside]):
+            here = outer.is_known() & (outer.values == points)
+            by[str(points)] = self._edges(column.take(here), customers[here])
         return BandScore.model_validate({**kept, "by": by})
 
-    def measured(self, columns: Mapping[str, Column]) -> int:
-        """Return how many rows of columns have what is needed to be measured."""
+    def measured(self, columns: Mapping[str, Column], customers: Ints) -> int:
+        """Return how many customers have what is needed to be measured."""
         known = [columns[name].is_known() for name in self.needs]
-        return int(np.count_nonzero(np.logical_and.reduce(known)))
+        return int(customers[np.logical_and.reduce(known)].sum())
 
-    def _edges(self, column: Column) -> dict[str, object]:
-        bands = quantile_bands(column, self.quantiles, self.best)
+    def _edges(self, column: Column, customers: Ints) -> dict[str, object]:
+        bands = quantile_bands(column, self.quantiles, self.best, customers)
         missing = self.score.missing
         edges: dict[str, object] = bands.model_dump(by_alias=True, exclude_none=True)
         return edges if missing is None else {**edges, "missing": missing}

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 
-from crmcore.errors import DataError, MissingExtraError
+from crmcore.errors import DataError
 from crmcore.records.source import Source
 from crmcore.sql.dialects import DIALECTS
 from crmcore.sql.mapping import Reading
+from crmcore.sql.refusals import refuse_without_sqlglot
 
 __all__ = ["to_sql_account"]
-
-_WIDTH = 120
 
 
 def to_sql_account(
@@ -51,10 +49,9 @@ def to_sql_account(
     >>> con.sql(to_sql_account(source, kinds=kinds)).fetchall()
     [('quarantined', 'unreadable_amount', 1), ('kept', None, 1)]
     """
-    if find_spec("sqlglot") is None:
-        raise MissingExtraError("sqlglot", extra="sql")
+    refuse_without_sqlglot()
     if dialect not in DIALECTS:
         raise DataError(f"there is no SQL of this dialect; allowed: {', '.join(DIALECTS)}")
     engine = DIALECTS[dialect]
     reading = Reading.of(source, kinds, engine, orders, bad_rows="set_aside")
-    return engine.write(reading.account(), _WIDTH)
+    return engine.write(reading.account())

@@ -86,6 +86,8 @@ _TYPE: Final = "a column of another type is an error"
 _WIDE: Final = "computed with 38 digits or more; what leaves 64 bits is an error"
 _UNTRIED: Final = "its own columns have not been read there"
 _ONE_TIME: Final = "the rows are read as they are now"
+_FAR: Final = "a column of another type, infinity, or a day outside 1677 to 9999 is an error"
+_LATE: Final = "of orders and returns exact; a sale that was returned after the moment is an error"
 _COLLATION: Final = "another collation than that of code points is an error"
 _NO_TYPE: Final = Standing("refused", "there is no such type; give them as text")
 
@@ -118,9 +120,15 @@ CONSTRUCTS: Final[tuple[Construct, ...]] = (
     *_exact("score", "bands", "`within` spans", "bands inside bands", "a weighted sum"),
     *_refused("score", "its code cannot run there: name its column in `scores`", "a host's scorer"),
     _guarded("score", "a host's scorer whose output is a column", _TYPE),
+    *_exact("quantiles", "over a fact, an attribute or a score", "inside another score"),
+    *_exact("quantiles", "inside or over other quantiles"),
     *_exact("list", "the first match", "`otherwise`"),
     _guarded("list", '`unknown = "error"`', "an error when it happens"),
     *_exact("evaluation", "a live evaluation", "a held evaluation"),
+    *_exact("as of", "a moment", "several dates"),
+    _guarded("as of", "a `Parameter`", "a moment after its `until` is refused when it is given"),
+    _guarded("as of", "a `DateSpine`", "no date, or one beyond its ends, is an error"),
+    *_refused("as of", "the query would be too long", "more than 1830 dates"),
     *_exact("returns", "linked to orders", "not linked"),
     _guarded("returns", '`returns = "refuse"`', "an error when there are some"),
     *_exact("column", "days", "instants", "money and means"),
@@ -133,6 +141,23 @@ CONSTRUCTS: Final[tuple[Construct, ...]] = (
         spark="another collation than UTF8_BINARY is an error",
     ),
     Construct("ids", "UUID", others={"spark": _NO_TYPE, "bigquery": _NO_TYPE}),
+    *(
+        _guarded("table of facts", name, how)
+        for name, how in (("counts", _TYPE), ("days, instants", _FAR), ("attributes", _FAR))
+    ),
+    _guarded("table of facts", "money", "a column of another type, or more digits, is an error"),
+    _guarded("table of facts", "means", "sum and count: a count below 1 is an error"),
+    *_refused("table of facts", "the table has only the instant", "the local day of an instant"),
+    *_refused("table of facts", "facts are as of one moment", "as of several dates"),
+    *(_guarded("days", name, _LATE) for name in ("count", "share", "min", "max", "first", "last")),
+    *(_guarded("days", name, _LATE) for name in ("days_since_first", "days_since_last")),
+    *(
+        _guarded("days", name, f"{_LATE}; so is a window that leaves 64 bits")
+        for name in ("sum", "mean")
+    ),
+    *_refused("days", "it does not merge from days", "median", "distinct", "gap_days"),
+    *_refused("days", "it needs days as of two moments", "a held evaluation"),
+    *_refused("days", "days are merged whole", "as of a moment within a day"),
     Construct("source", "any source", others={"bigquery": Standing("refused", _UNTRIED)}),
     *_exact("source", "`exclude` and its tests", "`status` by `first`, `map`, `otherwise`"),
     *_exact("source", "repeated rows", "rows of other currencies"),
@@ -143,10 +168,9 @@ CONSTRUCTS: Final[tuple[Construct, ...]] = (
         "a number with more digits than 38 can hold, or more than 9 after the point, is an error",
     ),
     _guarded("source", "local times in `zone`", "one after the year 2099 is an error"),
-    *_exact("source", "instants", "whole numbers in `time_unit`"),
-    *_refused("source", "text is no time to an engine; give a column of times", "times as text"),
+    *_exact("source", "instants", "whole numbers in `time_unit`", "times as text"),
+    *_exact("source", '`rows = "lines"`'),
     *_refused("source", "binary fractions are no exact decimals", "floats"),
-    *_refused("source", "only whole orders are read", '`rows = "lines"`'),
     *_refused("source", _ONE_TIME, "`status_at`, `known_at`, `version`"),
     _guarded("name", "any characters", bigquery="those that no table may have are refused"),
     Construct(

@@ -1,8 +1,11 @@
 """Partial aggregates: one row a customer and local day, and facts merged from such rows.
 
 Windows begin and end with local days, so that whole days of the policy's zone are enough. The
-columns of a day: counts, sums with their absolute values, the smallest and the largest, of each
-fact without its window; and `changed_us`, when something last happened that they rest on.
+columns of a day, all whole numbers: counts, sums with their absolute values (both missing where
+64 bits do not hold them: no window with such a day has a sum), the smallest and the largest, of
+each fact without its window; and `changed_us`, when something last happened that they rest on.
+Orders after the moment are in the day after it, in which nothing happened: whoever has orders has
+a day.
 """
 
 from __future__ import annotations
@@ -10,18 +13,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from crmcore.calendars import FIRST_INSTANT
-from crmcore.errors import Problem
+from crmcore.calendars import FIRST_INSTANT, LAST_INSTANT
+from crmcore.errors import DataError, Problem
 from crmcore.facts import Fact
 from crmcore.policy import Policy
 from crmcore.sql import nodes
-from crmcore.sql.days import day_table, local_day
-from crmcore.sql.facts import gives_day, instant_of
-from crmcore.sql.holistic import needs_all
+from crmcore.sql.attributes import read
+from crmcore.sql.days import day_table, in_run, local_day
+from crmcore.sql.declared import identified
+from crmcore.sql.dialects import Dialect
+from crmcore.sql.facts import gives_day, instant_of, is_there
 from crmcore.sql.inputs import Inputs
+from crmcore.sql.moments import Dates
 from crmcore.sql.nodes import Node, Query
-from crmcore.sql.rows import BINARY, collated, customer_wrongs
-from crmcore.sql.selected import Selected, rows_scope
+from crmcore.sql.refusals import Use, refused
+from crmcore.sql.rows import customer_wrongs, id_wrongs
+from crmcore.sql.selected import Selected, exact_sum, rows_scope
 from crmcore.sql.values import divisor_of
 
 __all__ = ["CHANGED", "daily_days", "daily_problems", "daily_totals", "daily_wrongs", "day_parts"]
@@ -29,25 +36,42 @@ __all__ = ["CHANGED", "daily_days", "daily_problems", "daily_totals", "daily_wro
 CHANGED: Final = "changed_us"
 _DAY: Final = "day"
 _RUN: Final = "run"
+_GIVEN: Final = "given"
+_NEEDS_ROWS: Final = ("median", "distinct", "gap_days")
 
 
-def daily_problems(policy: Policy) -> Iterator[Problem]:
+def daily_problems(policy: Policy, dialect: str) -> Iterator[Problem]:
     """Yield what of a policy does not merge from days."""
+    for use in _uses(policy):
+        yield from refused(use, dialect)
+
+
+def _uses(policy: Policy) -> Iterator[Use]:
     every = policy.evaluation.every
     if every is not None:
-        message = "a held evaluation needs days as of two moments"
-        yield Problem("not_in_sql", message, "evaluation", every.text)
+        yield Use("days", "a held evaluation", "evaluation", every.text)
     for name, fact in policy.facts.items():
-        if needs_all(fact) or fact.take == "distinct":
-            message = f"{fact.take} does not merge from days"
-            yield Problem("not_in_sql", message, f"facts.{name}.take", fact.take)
+        for place, asked in (("take", fact.take), ("field", fact.measure)):
+            if asked in _NEEDS_ROWS:
+                yield Use("days", asked, f"facts.{name}.{place}", asked)
 
 
-def _whole(policy: Policy) -> dict[str, str]:
-    """Return for each fact the one whose columns it is merged from: alike but for the window."""
-    first: dict[Fact, str] = {}
-    whole = {name: fact.model_copy(update={"window": None}) for name, fact in policy.facts.items()}
-    return {name: first.setdefault(fact, name) for name, fact in whole.items()}
+def _whole(fact: Fact) -> Fact:
+    """Return a fact without its window: what days keep of it."""
+    return fact.model_copy(update={"window": None})
+
+
+def _kept(policy: Policy, inputs: Inputs) -> dict[Fact, str]:
+    """Return what days keep, each with the name of its columns: the first fact's.
+
+    Without what is not there: nobody has such a fact.
+    """
+    kept: dict[Fact, str] = {}
+    for name, fact in policy.facts.items():
+        if is_there(fact, inputs):
+            own = f"{name} value" if name in (_DAY, CHANGED) else name
+            kept.setdefault(_whole(fact), own)
+    return kept
 
 
 def _absolute_of(name: str) -> str:
@@ -59,26 +83,28 @@ def _absolute_of(name: str) -> str:
 
 def day_parts(policy: Policy, inputs: Inputs) -> Iterator[tuple[str, Query]]:
     """Yield the parts of a query for the days, the last of which is theirs."""
+    if isinstance(inputs.edges, Dates):
+        raise DataError("days are up to one moment", column="as_of")
     scope = rows_scope(inputs)
     columns: dict[str, Node] = {}
-    for name in dict.fromkeys(_whole(policy).values()):
-        fact = policy.facts[name].model_copy(update={"window": None})
+    for fact, name in _kept(policy, inputs).items():
         columns |= _of_day(name, fact, Selected(fact, policy, scope))
-    yield inputs.part("days"), day_table(policy.zone, FIRST_INSTANT, inputs.edges.until)
+    last_moment = inputs.edges.until
+    later = min(last_moment + 1, LAST_INSTANT)
+    yield inputs.part("days"), day_table(policy.zone, FIRST_INSTANT, later)
     last = scope.table
     for name, part in scope.parts(scope.table):
         yield name, part
         last = name
     placed, customer = (nodes.column(name, scope.table) for name in ("placed_us", "customer_id"))
+    happened = nodes.compare(placed, "<=", inputs.at)
+    beyond = nodes.compare(placed, ">", nodes.number(last_moment))
+    placed = nodes.choose([(beyond, nodes.number(later))], placed)
     day = local_day(placed, _RUN, inputs.dialect)
     keys = {"customer_id": customer, _DAY: inputs.dialect.date(day)}
-    changed = nodes.aggregate("MAX", nodes.column(CHANGED, scope.table))
+    changed = nodes.aggregate("MAX", nodes.column(CHANGED, scope.table), happened)
     query = nodes.select({**keys, **columns, CHANGED: changed}, nodes.table(last, scope.table))
-    inside = [
-        nodes.compare(placed, ">=", nodes.column("start_us", _RUN)),
-        nodes.compare(placed, "<=", nodes.column("end_us", _RUN)),
-    ]
-    query = query.join(nodes.table(inputs.part("days"), _RUN), on=nodes.all_of(inside))
+    query = query.join(nodes.table(inputs.part("days"), _RUN), on=in_run(placed, _RUN))
     yield inputs.part("daily"), query.group_by(*(key.copy() for key in keys.values()))
 
 
@@ -106,13 +132,9 @@ def _added(name: str, rows: Selected) -> Mapping[str, Node]:
     """Return a sum, and that of absolute values, which tells when it leaves 64 bits."""
     dialect = rows.dialect
     total, absolute = (nodes.coalesce(one, dialect.wide_number(0)) for one in rows.total)
-    beyond = nodes.compare(absolute, ">", dialect.wide_number(nodes.INT64_MAX))
-    message = f"the absolute amounts of a customer add up beyond 64 bits (column {name})"
-    columns = {}
-    for key, value in ((name, total), (_absolute_of(name), absolute)):
-        fits = nodes.cast(value.copy(), "bigint")
-        columns[key] = nodes.choose([(beyond.copy(), dialect.refuse(message, fits))], fits)
-    return columns
+    fits = nodes.compare(absolute, "<=", dialect.wide_number(nodes.INT64_MAX))
+    pair = {name: total, _absolute_of(name): absolute}
+    return {key: nodes.choose([(fits, nodes.cast(one, "bigint"))]) for key, one in pair.items()}
 
 
 def _moment(name: str, fact: Fact) -> str:
@@ -126,18 +148,47 @@ def _end(fact: Fact) -> nodes.Aggregate:
 # From days to facts
 
 
-def daily_days(inputs: Inputs) -> Query:
-    """Return the rows of the days, as they are given."""
-    return nodes.select({}, nodes.table(inputs.orders, "given"), nodes.every_column("given"))
+def daily_days(policy: Policy, inputs: Inputs) -> Query:
+    """Return the rows of the days, as they are given, each column checked; days as numbers."""
+    dialect = inputs.dialect
+    day = nodes.column(_DAY, _GIVEN)
+    found = read(_DAY, "date", day, dialect, strict=True)
+    wrong = dialect.refuse("there must be a day in every row", found)
+    columns = {
+        "customer_id": identified(nodes.column("customer_id", _GIVEN), dialect),
+        _DAY: nodes.choose([(nodes.is_missing(day), wrong)], found),
+        CHANGED: _number(CHANGED, dialect),
+    }
+    for fact, name in _kept(policy, inputs).items():
+        columns |= _numbers(name, fact, dialect)
+    return nodes.select(columns, nodes.table(inputs.orders, _GIVEN))
+
+
+def _numbers(name: str, fact: Fact, dialect: Dialect) -> Mapping[str, Node]:
+    """Return the columns of a fact: counts are always there."""
+    counts = [name] if fact.take in ("count", "share") else []
+    counts += [divisor_of(name)] if fact.take in ("share", "mean") else []
+    others = {"sum": [name, _absolute_of(name)], "mean": [name, _absolute_of(name)]}
+    others |= {"min": [name], "max": [name], "count": [], "share": []}
+    columns = {one: _number(one, dialect) for one in others.get(fact.take, [instant_of(name)])}
+    for one in counts:
+        found = _number(one, dialect)
+        wrong = dialect.refuse(f"{one} must be whole numbers", found)
+        columns[one] = nodes.choose([(nodes.is_missing(nodes.column(one, _GIVEN)), wrong)], found)
+    return columns
+
+
+def _number(name: str, dialect: Dialect) -> Node:
+    return read(name, "int", nodes.column(name, _GIVEN), dialect)
 
 
 def daily_totals(policy: Policy, inputs: Inputs) -> Query:
     """Return the aggregates of each customer, merged from days."""
-    days = inputs.part("daily")
+    days, kept = inputs.part("daily"), _kept(policy, inputs)
     columns = {"customer_id": nodes.column("customer_id", days)}
-    whole = _whole(policy)
     for name, fact in policy.facts.items():
-        columns |= _merged(name, whole[name], fact, _Days(fact, policy, inputs))
+        if is_there(fact, inputs):
+            columns |= _merged(name, kept[_whole(fact)], fact, _Days(fact, policy, inputs))
     return nodes.select(columns, nodes.table(days)).group_by(columns["customer_id"].copy())
 
 
@@ -148,7 +199,7 @@ def daily_wrongs(inputs: Inputs) -> Iterator[tuple[Node, str]]:
     several = nodes.compare(nodes.count_rows(), ">", nodes.number(1))
     twice = nodes.select({"customer_id": someone}, nodes.table(days)).group_by(someone, day)
     yield nodes.exists(twice.having(several)), "a customer has several rows of one day"
-    yield collated("customer_id", days, inputs), BINARY
+    yield from id_wrongs("customer_id", someone, inputs, days)
     if inputs.customers is not None:
         yield from customer_wrongs(inputs, days)
 
@@ -159,54 +210,67 @@ class _Days:
     def __init__(self, fact: Fact, policy: Policy, inputs: Inputs) -> None:
         self.table, self.dialect = inputs.part("daily"), inputs.dialect
         window = None if fact.window is None else policy.windows[fact.window]
-        day = inputs.dialect.day_number(nodes.column(_DAY, self.table))
+        day = nodes.column(_DAY, self.table)
         first, last = (None, inputs.day) if window is None else inputs.window_days(window)
         self.inside = [nodes.compare(day, "<=", last)]
         if first is not None:
-            self.inside.append(nodes.compare(day.copy(), ">=", first))
-        self.late = nodes.compare(nodes.column(CHANGED, self.table), ">", inputs.at)
+            self.inside.append(nodes.compare(day, ">=", first))
+        # Orders and returns stay what they are; what is left of a sale does not.
+        changed = nodes.column(CHANGED, self.table)
+        self.late = [nodes.compare(changed, ">", inputs.at)] if fact.of == "sale" else []
 
-    def value(self, name: str) -> Node:
-        """Return a column of the days inside, once nothing of them is known only later."""
-        value = nodes.column(name, self.table)
+    def column(self, name: str) -> Node:
+        """Return a column of the days."""
+        return nodes.column(name, self.table)
+
+    def among(self, value: Node) -> Node:
+        """Return a value of the days inside, once nothing of them is known only later."""
         message = "a sale was returned later: the days are no longer as of this moment"
-        late = nodes.all_of([one.copy() for one in (*self.inside, self.late)])
-        inside = nodes.all_of([one.copy() for one in self.inside])
         refused = self.dialect.refuse(message, value)
-        return nodes.choose([(late, refused), (inside, value.copy())])
+        cases = [(nodes.all_of([*self.inside, late]), refused) for late in self.late]
+        return nodes.choose([*cases, (nodes.all_of(self.inside), value)])
 
     def aggregate(self, take: nodes.Aggregate, name: str) -> Node:
         """Return an aggregate of the days inside."""
-        return nodes.aggregate(take, self.value(name))
+        return nodes.aggregate(take, self.among(self.column(name)))
 
-    def total(self, name: str) -> Node:
+    def total(self, value: Node) -> Node:
         """Return a wide sum of the days inside."""
-        found = nodes.aggregate("SUM", self.dialect.wide(self.value(name)))
+        found = nodes.aggregate("SUM", self.dialect.wide(self.among(value)))
         return nodes.coalesce(found, self.dialect.wide_number(0))
+
+    def count(self, name: str) -> Node:
+        """Return a sum of counts."""
+        return self.dialect.narrow(self.total(self.column(name)))
+
+    def sums(self, name: str) -> tuple[Node, Node]:
+        """Return a sum, and that of absolute values: too large where a day has none."""
+        pair = [self.column(one) for one in (name, _absolute_of(name))]
+        lacking = nodes.any_of([nodes.is_missing(one) for one in pair])
+        beyond = self.dialect.wide_number(nodes.INT64_MAX + 1)
+        absolute = nodes.choose([(lacking, beyond)], self.dialect.wide(pair[1]))
+        return self.total(pair[0]), self.total(absolute)
 
 
 def _merged(name: str, source: str, fact: Fact, days: _Days) -> Mapping[str, Node]:
     match fact.take:
         case "count":
-            return {name: days.dialect.narrow(days.total(source))}
-        case "share" | "mean" | "sum":
-            return _summed(name, source, fact, days)
+            return {name: days.count(source)}
+        case "sum":
+            return {name: exact_sum(name, days.sums(source), days.dialect)}
+        case "share" | "mean":
+            return _divided(name, source, fact, days)
         case "min" | "max":
             return {name: days.aggregate("MIN" if fact.take == "min" else "MAX", source)}
     return {_moment(name, fact): days.aggregate(_end(fact), instant_of(source))}
 
 
-def _summed(name: str, source: str, fact: Fact, days: _Days) -> Mapping[str, Node]:
-    dialect = days.dialect
-    cases, fits = [], nodes.cast(days.total(source), "bigint")
-    if fact.take != "share":
-        most = dialect.wide_number(nodes.INT64_MAX)
-        beyond = nodes.compare(days.total(_absolute_of(source)), ">", most)
-        message = f"the absolute amounts of a customer add up beyond 64 bits (column {name})"
-        cases.append((beyond, dialect.refuse(message, fits)))
-    if fact.take == "sum":
-        return {name: nodes.choose(cases, fits)}
-    count = dialect.narrow(days.total(divisor_of(source)))
-    nobody = nodes.compare(count.copy(), "==", nodes.number(0))
-    cases.append((nobody, nodes.nothing("bigint")))
-    return {name: nodes.choose(cases, fits), divisor_of(name): count}
+def _divided(name: str, source: str, fact: Fact, days: _Days) -> Mapping[str, Node]:
+    """Return a mean, or how many of all: missing where there is nothing."""
+    count = days.count(divisor_of(source))
+    some = nodes.compare(count, ">", nodes.number(0))
+    if fact.take == "mean":
+        found = exact_sum(name, days.sums(source), days.dialect, some)
+    else:
+        found = nodes.choose([(some, days.count(source))])
+    return {name: found, divisor_of(name): count}

@@ -11,7 +11,7 @@ from crmcore.sql import nodes
 from crmcore.sql.dialects import Dialect
 from crmcore.sql.nodes import Node, Query
 
-__all__ = ["COLUMNS", "day_table", "local_day", "runs"]
+__all__ = ["COLUMNS", "day_table", "in_run", "local_day", "runs"]
 
 COLUMNS = ("start_us", "end_us", "first_day", "last_day")
 
@@ -54,6 +54,12 @@ def day_table(zone: Zone, low_us: int, high_us: int) -> Query:
     rows = nodes.rows_of(COLUMNS, runs(zone, low_us, high_us), "run")
     typed = {name: nodes.cast(nodes.column(name, "run"), "bigint") for name in COLUMNS}
     return nodes.select(typed, rows)
+
+
+def in_run(instant: Node, run: str) -> Node:
+    """Return whether an instant is in a run of days."""
+    first, last = (nodes.column(end, run) for end in ("start_us", "end_us"))
+    return nodes.all_of([nodes.compare(instant, ">=", first), nodes.compare(instant, "<=", last)])
 
 
 def local_day(instant: Node, run: str, dialect: Dialect) -> Node:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeVar
 
 from crmcore.conditions import FieldType
 from crmcore.errors import Problem
@@ -10,18 +11,20 @@ from crmcore.facts.table import DIVISOR
 from crmcore.policy import Policy
 from crmcore.sql import nodes
 from crmcore.sql.attributes import checked, read
-from crmcore.sql.dialects import IDS, Dialect
+from crmcore.sql.dialects import Dialect
 from crmcore.sql.inputs import Inputs
 from crmcore.sql.nodes import Node, Query
 from crmcore.sql.reading import counted_from
-from crmcore.sql.rows import BINARY, collated
+from crmcore.sql.refusals import Use, refused
+from crmcore.sql.rows import id_wrongs, is_absent
 from crmcore.sql.values import divisor_of
 
-__all__ = ["declared_facts", "declared_names", "declared_problems", "declared_wrongs"]
+__all__ = ["declared_facts", "declared_names", "declared_problems", "declared_wrongs", "identified"]
 
-_GIVEN = "given"
+T = TypeVar("T", int, float)
+_GIVEN: Final = "given"
 # All that 64 bits hold; with more an engine compares decimals of different sizes by rounding.
-_MINOR_DIGITS = 19
+_MINOR_DIGITS: Final = 19
 
 
 def declared_names(policy: Policy) -> dict[str, FieldType]:
@@ -29,41 +32,37 @@ def declared_names(policy: Policy) -> dict[str, FieldType]:
     return {name: policy.fields[name] for name in (*policy.facts, *policy.attributes)}
 
 
-def declared_problems(policy: Policy) -> Iterator[Problem]:
+def declared_problems(policy: Policy, dialect: str) -> Iterator[Problem]:
     """Yield what a policy asks of its facts that a table of them cannot say."""
     for name in sorted(counted_from(policy) & policy.facts.keys()):
-        message = "the local day of an instant has no SQL form, as the table has only the instant"
-        yield Problem("not_in_sql", message, f"facts.{name}", name)
+        use = Use("table of facts", "the local day of an instant", f"facts.{name}", name)
+        yield from refused(use, dialect)
 
 
 def declared_facts(policy: Policy, inputs: Inputs) -> Query:
     """Return the facts and attributes of the customers of a table, each checked."""
     dialect = inputs.dialect
     someone = nodes.column("customer_id", _GIVEN)
-    columns = {"customer_id": _customer(someone, dialect)}
+    columns = {"customer_id": identified(someone, dialect)}
     for name, type_ in declared_names(policy).items():
         columns |= _fact(name, type_, dialect)
+    for name, type_ in policy.attributes.items():
+        columns[name] = checked(name, type_, columns[name], dialect)
     return nodes.select(columns, nodes.table(inputs.orders, _GIVEN))
 
 
 def declared_wrongs(inputs: Inputs, table: str) -> Iterator[tuple[Node, str]]:
     """Yield what may be wrong with the table as a whole, each with its message."""
-    people = nodes.select({"customer_id": nodes.column("customer_id", table)}, nodes.table(table))
-    found = inputs.dialect.repeats(people, nodes.column("customer_id", table))
-    yield found, "a customer has several rows of facts"
-    yield collated("customer_id", table, inputs), BINARY
+    ids = nodes.column("customer_id", table)
+    people = nodes.select({"customer_id": ids}, nodes.table(table))
+    yield inputs.dialect.repeats(people, ids), "a customer has several rows of facts"
+    yield from id_wrongs("customer_id", ids, inputs, table)
 
 
-def _customer(given: Node, dialect: Dialect) -> Node:
-    empty = nodes.compare(dialect.text(given), "==", nodes.text(""))
-    is_empty = nodes.choose([(dialect.is_kind(given, "text"), empty)], nodes.truth(False))
-    absent = nodes.any_of([nodes.is_missing(given), is_empty])
-    strange = nodes.negate(dialect.is_kind(given, *IDS))
-    cases = [
-        (absent, dialect.refuse("facts need a customer id in every row", given)),
-        (strange, dialect.refuse("customer_id must be whole numbers, text or UUID", given)),
-    ]
-    return nodes.choose(cases, given)
+def identified(given: Node, dialect: Dialect) -> Node:
+    """Return the id of a customer, who must be there."""
+    wrong = dialect.refuse("there must be a customer id in every row", given)
+    return nodes.choose([(is_absent(given, dialect), wrong)], given)
 
 
 def _fact(name: str, type_: FieldType, dialect: Dialect) -> Mapping[str, Node]:
@@ -72,14 +71,8 @@ def _fact(name: str, type_: FieldType, dialect: Dialect) -> Mapping[str, Node]:
         case "ratio":
             return _ratio(name, dialect)
         case "money":
-            found = _minor(name, given, type_.exponent, dialect)
-        case "instant":
-            found = dialect.micros(given)
-            wrong = dialect.refuse(f"{name} must be instants with a zone", found)
-            found = nodes.choose([(dialect.is_kind(given, "instant"), found)], wrong)
-        case kind:
-            found = checked(name, type_, read(name, kind, given, dialect), dialect)
-    return {name: found}
+            return {name: _minor(name, given, type_.exponent, dialect)}
+    return {name: read(name, type_.kind, given, dialect, strict=True)}
 
 
 def _ratio(name: str, dialect: Dialect) -> Mapping[str, Node]:
@@ -93,13 +86,27 @@ def _ratio(name: str, dialect: Dialect) -> Mapping[str, Node]:
 
 
 def _minor(name: str, given: Node, digits: int, dialect: Dialect) -> Node:
-    """Read money in major units, without digits beyond the currency's."""
+    """Read money in major units, without digits beyond the currency's, and of at most 64 bits."""
     rounded = nodes.decimal(given, _MINOR_DIGITS, digits)
-    minor = dialect.narrow(dialect.minor(rounded, digits))
-    exact = nodes.compare(rounded.copy(), "==", given.copy())
-    wrong = dialect.refuse(f"{name} must be money with {digits} digits", minor.copy())
-    cases = [(nodes.is_missing(given.copy()), nodes.nothing("bigint")), (exact, minor)]
-    typed = nodes.choose(cases, wrong)
-    strange = nodes.negate(dialect.is_exact(given.copy()))
-    kind = dialect.refuse(f"{name} must be exact decimals", minor.copy())
-    return nodes.choose([(strange, kind)], typed)
+    minor = dialect.minor(rounded, digits)
+    most = nodes.INT64_MAX
+    # First as floats, roughly: a decimal that is too large cannot be rounded.
+    near = _between(nodes.cast(given, "double"), nodes.double, float(most) / 10**digits)
+    fits = [nodes.compare(rounded, "==", given), *_between(minor, dialect.wide_number, most)]
+    found = nodes.cast(minor, "bigint")
+    wrong = dialect.refuse(f"{name} must be money with {digits} digits", found)
+    cases = [
+        (
+            nodes.negate(dialect.is_exact(given)),
+            dialect.refuse(f"{name} must be exact decimals", found),
+        ),
+        (nodes.is_missing(given), nodes.nothing("bigint")),
+        (nodes.negate(nodes.all_of(near)), wrong),
+        (nodes.all_of(fits), found),
+    ]
+    return nodes.choose(cases, wrong)
+
+
+def _between(value: Node, literal: Callable[[T], Node], most: T) -> list[Node]:
+    """Return what holds of a value that is at most so far from 0."""
+    return [nodes.compare(value, ">=", literal(-most)), nodes.compare(value, "<=", literal(most))]

@@ -7,21 +7,21 @@ instant, where it is a day or a number of days; beside an instant that is counte
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from crmcore.facts import Fact
 from crmcore.policy import Policy
 from crmcore.sql import nodes
 from crmcore.sql.attributes import attributes
-from crmcore.sql.days import local_day
-from crmcore.sql.holistic import needs_all, whole_parts
+from crmcore.sql.days import in_run, local_day
+from crmcore.sql.holistic import needs_all, whole_part, whole_parts
 from crmcore.sql.inputs import Inputs
 from crmcore.sql.nodes import Node, Query
 from crmcore.sql.reading import counted_from
-from crmcore.sql.selected import Selected, rows_scope
+from crmcore.sql.selected import Selected, exact_sum, rows_scope
 from crmcore.sql.values import TYPES, day_of, divisor_of
 
-__all__ = ["days_within", "fact_parts", "figures", "gives_day", "instant_of"]
+__all__ = ["days_within", "fact_parts", "figure_parts", "gives_day", "instant_of", "is_there"]
 
 
 def instant_of(name: str) -> str:
@@ -49,7 +49,7 @@ def _with_days(policy: Policy) -> list[str]:
     return [name for name, fact in policy.facts.items() if gives_day(name, fact) or name in counted]
 
 
-def _is_there(fact: Fact, inputs: Inputs) -> bool:
+def is_there(fact: Fact, inputs: Inputs) -> bool:
     """Return whether there is the column that a fact is about: without it nobody has the fact."""
     return fact.measure in ("value", "gap_days") or fact.measure in inputs.columns
 
@@ -57,7 +57,7 @@ def _is_there(fact: Fact, inputs: Inputs) -> bool:
 def _is_here(fact: Fact, inputs: Inputs) -> bool:
     """Return whether a fact is worked out as of this moment."""
     is_held = inputs.schedule is not None and fact.window is not None
-    return is_held is inputs.is_held and _is_there(fact, inputs)
+    return is_held is inputs.is_held and is_there(fact, inputs)
 
 
 # From the rows of a customer
@@ -90,11 +90,12 @@ def _aggregates(name: str, fact: Fact, rows: Selected) -> Mapping[str, Node]:
         case "distinct" | "share":
             return _of_labels(name, fact, rows)
         case "sum":
-            return {name: _sum(name, rows)}
+            return {name: exact_sum(name, rows.total, rows.dialect)}
         case "mean":
             count = nodes.count_rows(rows.counted)
             some = nodes.compare(count, ">", nodes.number(0))
-            return {name: _sum(name, rows, some), divisor_of(name): count}
+            total = exact_sum(name, rows.total, rows.dialect, some)
+            return {name: total, divisor_of(name): count}
         case "min" | "max":
             found = nodes.aggregate(
                 "MIN" if fact.take == "min" else "MAX", rows.value, rows.counted
@@ -117,35 +118,28 @@ def _of_labels(name: str, fact: Fact, rows: Selected) -> Mapping[str, Node]:
     return {name: nodes.choose([(some, found)]), divisor_of(name): count}
 
 
-def _sum(name: str, rows: Selected, where: Node | None = None) -> Node:
-    """Return an exact sum, missing where `where` does not hold; refuse what leaves 64 bits."""
-    total, absolute = rows.total
-    fits = nodes.cast(total, "bigint")
-    beyond = nodes.compare(absolute, ">", rows.dialect.wide_number(nodes.INT64_MAX))
-    message = f"the absolute amounts of a customer add up beyond 64 bits (column {name})"
-    cases = [(beyond, rows.dialect.refuse(message, fits))]
-    if where is not None:
-        cases.append((nodes.negate(where), nodes.nothing("bigint")))
-    return nodes.choose(cases, fits)
-
-
 # Of everybody
 
 
-def figures(policy: Policy, inputs: Inputs) -> Query:
-    """Return the facts and attributes of everybody."""
-    people = inputs.part("everybody")
-    columns = {"customer_id": nodes.column("customer_id", people)}
+def figure_parts(policy: Policy, inputs: Inputs) -> Iterator[tuple[str, Query]]:
+    """Yield the part with the facts of the customers of the orders, and that of everybody."""
+    found = _figures(policy, inputs)
+    yield inputs.part("figures"), found
+    yield inputs.part("facts"), _of_everybody(policy, inputs, found.named_selects)
+
+
+def _figures(policy: Policy, inputs: Inputs) -> Query:
+    totals, *others = (moment.part("totals") for moment in inputs.moments())
+    customer = nodes.column("customer_id", totals)
+    columns = {"customer_id": customer}
     for name, fact in policy.facts.items():
         columns |= _figure(name, fact, policy, inputs)
-    query = nodes.select({**columns, **attributes(policy, inputs)}, nodes.table(people))
-    for moment in inputs.moments():
-        query = _joined(query, people, moment.part("totals"))
-    for name, fact in policy.facts.items():
-        if needs_all(fact) and _is_there(fact, inputs):
-            query = _joined(query, people, inputs.part(name))
-    if inputs.customers is not None:
-        query = _joined(query, people, inputs.part("customers"))
+        if needs_all(fact) and is_there(fact, inputs):
+            others.append(whole_part(name, inputs))
+    query = nodes.select(columns, nodes.table(totals))
+    for other in others:
+        same = nodes.compare(customer, "==", nodes.column("customer_id", other))
+        query = query.join(nodes.table(other), on=same, join_type="left")
     for name in _with_days(policy):
         query = _with_run(query, name, policy.facts[name], inputs)
     return query
@@ -158,36 +152,27 @@ def _with_run(query: Query, name: str, fact: Fact, inputs: Inputs) -> Query:
     # comparison.
     inputs = inputs.moment(windowed=fact.window is not None)
     instant = nodes.coalesce(nodes.column(column, inputs.part("totals")), inputs.at)
-    inside = [
-        nodes.compare(instant, ">=", nodes.column("start_us", run)),
-        nodes.compare(instant, "<=", nodes.column("end_us", run)),
-    ]
     days = nodes.table(inputs.part("days"), run)
-    return query.join(days, on=nodes.all_of(inside), copy=False)
+    return query.join(days, on=in_run(instant, run), copy=False)
 
 
 def _run(name: str) -> str:
     return f"{name} run"
 
 
-def _joined(query: Query, people: str, table: str) -> Query:
-    ids = [nodes.column("customer_id", one) for one in (people, table)]
-    return query.join(nodes.table(table), on=nodes.compare(ids[0], "==", ids[1]), join_type="left")
-
-
 def _figure(name: str, fact: Fact, policy: Policy, inputs: Inputs) -> Mapping[str, Node]:
     type_ = policy.fields[name]
-    if not _is_there(fact, inputs):
+    if not is_there(fact, inputs):
         nothing = nodes.nothing(TYPES.get(type_.kind, "bigint"))
         return {name: nothing} | ({divisor_of(name): nothing} if type_.kind == "ratio" else {})
     inputs = inputs.moment(windowed=fact.window is not None)
-    table = inputs.part(name if needs_all(fact) else "totals")
+    table = whole_part(name, inputs) if needs_all(fact) else inputs.part("totals")
     if name in _with_days(policy):
         return _dated(name, fact, table, inputs)
     found = nodes.column(name, table)
     if type_.kind == "ratio":
         return {name: found, divisor_of(name): nodes.column(divisor_of(name), table)}
-    return {name: found if type_.nullable else nodes.coalesce(found, nodes.number(0))}
+    return {name: found}
 
 
 def _dated(name: str, fact: Fact, table: str, inputs: Inputs) -> Mapping[str, Node]:
@@ -200,3 +185,20 @@ def _dated(name: str, fact: Fact, table: str, inputs: Inputs) -> Mapping[str, No
     if fact.take.startswith("days_since"):
         day = nodes.compute(inputs.day, "-", day)
     return {name: day}
+
+
+def _of_everybody(policy: Policy, inputs: Inputs, names: Iterable[str]) -> Query:
+    """Return figures and attributes, where customers are given those of all of them too."""
+    table, given = inputs.part("figures"), inputs.part("customers")
+    columns = {name: nodes.column(name, table) for name in names}
+    for name, fact in policy.facts.items():
+        if is_there(fact, inputs) and not policy.fields[name].nullable:
+            columns[name] = nodes.coalesce(columns[name], nodes.number(0))
+    columns |= attributes(policy, inputs)
+    if inputs.customers is None:
+        return nodes.select(columns, nodes.table(table))
+    own, other = nodes.column("customer_id", given), columns["customer_id"]
+    other = inputs.dialect.beside(other, own)
+    columns["customer_id"] = nodes.coalesce(own, other)
+    query = nodes.select(columns, nodes.table(given))
+    return query.join(nodes.table(table), on=nodes.compare(own, "==", other), join_type="full")

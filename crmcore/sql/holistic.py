@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from crmcore.facts import Fact
 from crmcore.sql import nodes
-from crmcore.sql.days import local_day
+from crmcore.sql.days import in_run, local_day
 from crmcore.sql.inputs import Inputs
 from crmcore.sql.nodes import Node, Query
 from crmcore.sql.selected import Selected
 from crmcore.sql.values import divisor_of
 
-__all__ = ["needs_all", "whole_parts"]
+__all__ = ["needs_all", "whole_part", "whole_parts"]
 
 _VALUE = "value"
 
@@ -20,6 +20,11 @@ _VALUE = "value"
 def needs_all(fact: Fact) -> bool:
     """Return whether a fact needs all rows of a customer at once."""
     return fact.take == "median" or fact.measure == "gap_days"
+
+
+def whole_part(name: str, inputs: Inputs) -> str:
+    """Return the name of the part of the query with such a fact."""
+    return inputs.part(f"{name} found")
 
 
 def whole_parts(
@@ -41,22 +46,18 @@ def whole_parts(
     if fact.take == "median":
         places = inputs.part(f"{name} places")
         yield places, _placed(values)
-        yield inputs.part(name), _median(name, places)
+        yield whole_part(name, inputs), _median(name, places)
     else:
-        yield inputs.part(name), _aggregated(name, fact, values, inputs)
+        yield whole_part(name, inputs), _aggregated(name, fact, values, inputs)
 
 
 def _days(source: Node, rows: Selected, inputs: Inputs) -> Query:
     """Return the local day of each row."""
     run = f"{rows.table} run"
     columns = {"customer_id": rows.customer, "day": local_day(rows.placed, run, inputs.dialect)}
-    inside = [
-        nodes.compare(rows.placed, ">=", nodes.column("start_us", run)),
-        nodes.compare(rows.placed, "<=", nodes.column("end_us", run)),
-    ]
+    days = nodes.table(inputs.part("days"), run)
     query = nodes.select(columns, source)
-    query = query.join(nodes.table(inputs.part("days"), run), on=nodes.all_of(inside), copy=False)
-    return query.where(rows.counted)
+    return query.join(days, on=in_run(rows.placed, run), copy=False).where(rows.counted)
 
 
 def _gaps(days: str) -> Query:

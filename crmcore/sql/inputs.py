@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import Final
 
-from crmcore.calendars import FIRST_INSTANT, Span, Window, Zone, shift_days
+from crmcore.calendars import FIRST_INSTANT, Moments, Span, Window, Zone, shift_days
+from crmcore.columns import Ints
 from crmcore.errors import DataError
 from crmcore.sql.dialects import Dialect
 from crmcore.sql.moments import AsOf, Edges, Held, Schedule, at, day, edges_of
 from crmcore.sql.nodes import Node
+from crmcore.sql.spine import DateSpine
 
 __all__ = ["Inputs", "part_name"]
 
@@ -36,6 +39,8 @@ class Inputs:
         How the engine says things.
     orders, customers
         Names of the relations.
+    relations
+        The names of all relations that the query reads.
     columns
         The name of each column there is, by its standard name.
     zone
@@ -55,6 +60,7 @@ class Inputs:
     dialect: Dialect
     orders: str
     customers: str | None
+    relations: tuple[str, ...]
     columns: Mapping[str, str]
     zone: Zone
     edges: Edges
@@ -103,12 +109,17 @@ class Inputs:
             raise DataError("the policy has no scorer of this name", column=strange[0])
         if gave and customers is None:
             raise DataError("scores are columns of the customers: name their relation")
-        relations = [orders, *(() if customers is None else (customers,))]
-        for name in (*relations, *chosen.values(), *known.values(), *gave.values()):
+        spine = [as_of] if isinstance(as_of, DateSpine) else []
+        relations = (orders, *(one.table for one in spine))
+        relations += () if customers is None else (customers,)
+        days = [one.column for one in spine]
+        for name in (*relations, *chosen.values(), *known.values(), *gave.values(), *days):
             dialect.check_name(name)
-        dates = part_name("dates", orders, customers)
+        dates = part_name("dates", *relations)
         edges = edges_of(as_of, last_evaluated_at, zone, dates, schedule)
-        return cls(dialect, orders, customers, chosen, zone, edges, known, gave, schedule)
+        return cls(
+            dialect, orders, customers, relations, chosen, zone, edges, known, gave, schedule
+        )
 
     def moment(self, *, windowed: bool) -> Inputs:
         """Return the inputs as of the moment of facts with or without a window."""
@@ -144,26 +155,23 @@ class Inputs:
 
     def window(self, window: Window) -> tuple[Node, Node]:
         """Return the first and the last instant of a window."""
-        low = self.edges.edge(f"first of {window!r}", lambda now: window.bounds(now, self.zone)[0])
-        high = self.edges.edge(f"last of {window!r}", lambda now: window.bounds(now, self.zone)[1])
+        low = self.edges.edge(f"first of {window!r}", partial(_end, window, self.zone, 0))
+        high = self.edges.edge(f"last of {window!r}", partial(_end, window, self.zone, 1))
         return low, high
 
     def window_days(self, window: Window) -> tuple[Node, Node]:
         """Return the first and the last local day of a window, as of the end of a day."""
-        days = self.zone.local_days
-        zone, edge = self.zone, self.edges.edge
-        low = edge(f"first day of {window!r}", lambda now: days(window.bounds(now, zone)[0]))
-        high = edge(f"last day of {window!r}", lambda now: days(window.bounds(now, zone)[1]))
+        low = self.edges.edge(f"first day of {window!r}", partial(_end_day, window, self.zone, 0))
+        high = self.edges.edge(f"last day of {window!r}", partial(_end_day, window, self.zone, 1))
         return low, high
 
     def back_day(self, span: Span) -> Node:
         """Return the local day that lies a span before the moment's."""
-        return self.edges.edge(f"day {span} back", lambda now: shift_days(now.day, span, -1))
+        return self.edges.edge(f"day {span} back", partial(_back_day, span))
 
     def back(self, span: Span) -> Node:
         """Return the start of the local day that lies a span before the moment's."""
-        starts = self.zone.day_starts
-        return self.edges.edge(f"{span} back", lambda now: starts(shift_days(now.day, span, -1)))
+        return self.edges.edge(f"{span} back", partial(_back, span, self.zone))
 
     def reach(self, windows: Iterable[Window | None]) -> tuple[int, int]:
         """Return from when on windows look, ``None`` being no window, and the last moment."""
@@ -172,7 +180,7 @@ class Inputs:
 
     def _start(self, window: Window) -> int:
         edges = self.moment(windowed=True).edges
-        return edges.earliest(lambda now: window.bounds(now, self.zone)[0])
+        return edges.earliest(partial(_end, window, self.zone, 0))
 
     @property
     def linked(self) -> bool:
@@ -183,7 +191,26 @@ class Inputs:
         """Return the name of a part of the query: never one of the relations."""
         if self.is_held and name in _APART:
             name = f"held {name}"
-        return part_name(name, self.orders, self.customers)
+        return part_name(name, *self.relations)
+
+
+# What is measured, in functions of their own: a statement is copied with what it measures.
+
+
+def _end(window: Window, zone: Zone, side: int, now: Moments) -> Ints:
+    return window.bounds(now, zone)[side]
+
+
+def _end_day(window: Window, zone: Zone, side: int, now: Moments) -> Ints:
+    return zone.local_days(_end(window, zone, side, now))
+
+
+def _back_day(span: Span, now: Moments) -> Ints:
+    return shift_days(now.day, span, -1)
+
+
+def _back(span: Span, zone: Zone, now: Moments) -> Ints:
+    return zone.day_starts(_back_day(span, now))
 
 
 def _there(names: Iterable[str], named: Mapping[str, str | None]) -> dict[str, str]:

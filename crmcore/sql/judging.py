@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-from crmcore.calendars import DAY_US, FIRST_INSTANT, LAST_INSTANT, zone
 from crmcore.errors import DataError
 from crmcore.records.formula import Product
 from crmcore.records.reading import REASONS
 from crmcore.records.source import STATUSES
 from crmcore.sql import nodes
+from crmcore.sql.clock import Clock
 from crmcore.sql.inputs import part_name
 from crmcore.sql.nodes import Node, Query
 from crmcore.sql.numbers import FINE, MISSING, NOT_FINITE, UNREADABLE, Sum, scaled, trouble, units
+from crmcore.sql.rows import COLLATED, of_one
 from crmcore.sql.shop import Shop
 
-__all__ = ["CONTENT", "LATER", "PASSED_ON", "Judging", "int_of"]
+__all__ = ["CONTENT", "LATER", "PASSED_ON", "TOO_MUCH", "Judging", "int_of"]
 
-_UNITS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
-_UNTIL: Final = (datetime(2100, 1, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // (
-    datetime.resolution
+LATER: Final = (
+    "missing_order_id",
+    "conflicting_duplicate",
+    "conflicting_order",
+    "positive_return",
 )
-LATER: Final = ("missing_order_id", "conflicting_duplicate", "positive_return")
 PASSED_ON: Final[tuple[str, ...]] = (
     "customer_id",
     "order_id",
@@ -34,7 +35,8 @@ PASSED_ON: Final[tuple[str, ...]] = (
     "promotion",
 )
 CONTENT: Final[tuple[str, ...]] = ("line_id", "product_id", "category")
-_RUN: Final = ("from_us", "to_us", "offset_us")
+NO_ZONE: Final = 'times without an offset: name their zone in the source, as zone = "..."'
+TOO_MUCH: Final = "the lines of one order add up beyond 64 bits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,33 @@ class Judging:
         at = [*REASONS, *LATER, "duplicate"].index(reason) + len(self.excluded)
         return nodes.number(at, "int")
 
+    @property
+    def by_line(self) -> bool:
+        """Whether rows are lines of orders; a line without an order is one of its own."""
+        return self.shop.source.rows == "lines" and "order_id" in self.shop.names
+
+    @property
+    def clock(self) -> Clock:
+        """How times are read."""
+        return Clock(self.shop)
+
+    @property
+    def errors(self) -> dict[str, int]:
+        """What makes the query fail whatever is set aside, each in place of a reason."""
+        blurred = any(True for _ in self._blurred())
+        found = {NO_ZONE: self.clock.needs_zone, COLLATED: blurred, TOO_MUCH: self.by_line}
+        return {message: -1 - at for at, message in enumerate(found) if found[message]}
+
+    def _blurred(self) -> Iterator[Node]:
+        """Yield whether different texts are the same id, of each column of ids that is text."""
+        for name in PASSED_ON[:3]:
+            theirs = self.shop.names.get(name, "")
+            if self.shop.kinds.get(theirs) == "text":
+                ids = nodes.column(theirs, self.relation)
+                told = self.shop.dialect.is_collated(ids)
+                if told is not None:
+                    yield of_one(ids, told, self.relation)
+
     def part(self, name: str) -> str:
         """Return the name of a part of the query."""
         return part_name(name, self.relation, self.customers)
@@ -100,9 +129,17 @@ class Judging:
             found["quantity"] = Sum.of([product], shop.kinds, 0)
         return found
 
+    def times(self) -> Iterator[tuple[str, Query]]:
+        """Yield the parts that take times apart where they are text."""
+        if self.clock.is_text:
+            texts = self.clock.texts(self.part("read columns"))
+            yield "time texts", self.after("read columns", texts)
+            yield "read times", self.after("time texts", self.clock.pieces(self.part("time texts")))
+
     def numbers(self) -> Query:
         """Read each number, and the clock."""
-        part, shop, columns = self.part("read columns"), self.shop, {}
+        before = "read times" if self.clock.is_text else "read columns"
+        part, shop, columns = self.part(before), self.shop, {}
         for measure, sum_ in self._measures.items():
             for at, (name, places) in enumerate(sum_.places.items()):
                 value = shop.column(name, part)
@@ -111,8 +148,7 @@ class Judging:
                 fine = nodes.compare(state, "==", nodes.number(FINE, "int"))
                 columns[f"{measure} state {at}"] = state
                 columns[f"{measure} {at}"] = nodes.choose([(fine, number)])
-        columns["clock_us"] = self._clock(part)
-        return self.after("read columns", columns)
+        return self.after(before, {**columns, **self.clock.read(part)})
 
     def sums(self) -> Query:
         """Add up, and turn the clock's time into an instant."""
@@ -124,59 +160,13 @@ class Judging:
             states = [nodes.column(f"{measure} state {at}", part) for at in range(len(numbers))]
             columns[f"{measure} state"] = _worst(states)
             columns[f"{measure} sum"] = sum_.node(numbers, self.shop.dialect)
-        clock = nodes.column("clock_us", part)
-        if not self.in_zone:
-            return self.after("read numbers", {**columns, "placed_us": clock})
+        if not self.clock.in_zone:
+            columns["placed_us"] = nodes.column("clock_us", part)
+            return self.after("read numbers", columns)
         run = self.part("zone")
-        offset = nodes.column("offset_us", run)
-        late = nodes.all_of([nodes.negate(nodes.is_missing(clock)), nodes.is_missing(offset)])
-        message = "a local time after the year 2099"
-        wrong = self.shop.dialect.refuse(message, clock)
-        columns["placed_us"] = nodes.choose([(late, wrong)], nodes.compute(clock, "-", offset))
-        within = [
-            nodes.compare(clock, ">=", nodes.column("from_us", run)),
-            nodes.compare(clock, "<=", nodes.column("to_us", run)),
-        ]
+        columns["placed_us"] = self.clock.instant(part, run)
         query = self.after("read numbers", columns)
-        return query.join(nodes.table(run), on=nodes.all_of(within), join_type="left")
-
-    # Times
-
-    @property
-    def _time_kind(self) -> str:
-        return self.shop.kinds[self.shop.names["placed_at"]]
-
-    @property
-    def in_zone(self) -> bool:
-        """Whether the times are those of a clock."""
-        return self._time_kind in ("time", "date")
-
-    def _clock(self, table: str) -> Node:
-        """Return microseconds by the clock, or of UTC; missing where there is no usable time."""
-        placed, dialect = self.shop.column(self.shop.names["placed_at"], table), self.shop.dialect
-        match self._time_kind:
-            case "date":
-                day = dialect.day_number(placed)
-                whole = nodes.compute(nodes.cast(day, "bigint"), "*", nodes.number(DAY_US))
-                return _between(day, FIRST_INSTANT // DAY_US, LAST_INSTANT // DAY_US, whole)
-            case "whole":
-                scale = _UNITS[self.shop.source.time_unit or "us"]
-                first, last = FIRST_INSTANT // scale, LAST_INSTANT // scale
-                ticks = nodes.compute(nodes.cast(placed, "bigint"), "*", nodes.number(scale))
-                return _between(placed, first, last, ticks)
-            case "time":
-                clock = dialect.wall_micros(placed)
-            case _:
-                clock = dialect.micros(placed)
-        return _between(clock, FIRST_INSTANT, LAST_INSTANT, clock)
-
-    def zone(self) -> Query:
-        """Return the runs of the clock's times, and how far each is from UTC."""
-        assert self.shop.source.zone is not None  # or times without an offset were refused
-        runs = zone(self.shop.source.zone).wall_offsets(FIRST_INSTANT, _UNTIL - 1)
-        rows = nodes.rows_of(_RUN, runs, "run")
-        typed = {name: nodes.cast(nodes.column(name, "run"), "bigint") for name in _RUN}
-        return nodes.select(typed, rows)
+        return query.join(nodes.table(run), on=self.clock.in_run(part, run), join_type="left")
 
     # Judging
 
@@ -223,7 +213,9 @@ class Judging:
 
     def _reason(self, part: str) -> Node:
         """Return the place of the first reason to leave a row out."""
-        cases = []
+        cases = [(blurred, int_of(self.errors[COLLATED])) for blurred in self._blurred()]
+        if self.clock.needs_zone:
+            cases.append((self.clock.lacks_zone(part), int_of(self.errors[NO_ZONE])))
         for at, reason in enumerate(self.excluded):
             mine = [one for one in self.shop.source.exclude if one.reason == reason]
             found = nodes.any_of([self.shop.meets(one, part) for one in mine])
@@ -234,10 +226,7 @@ class Judging:
     def _faults(self, part: str) -> Iterator[tuple[str, Node]]:
         """Yield what may be wrong with a row, in the order of the reasons."""
         shop = self.shop
-        given, placed = shop.column(shop.names["placed_at"], part), nodes.column("placed_us", part)
-        yield "missing_time", nodes.is_missing(given)
-        inside = _between(placed, FIRST_INSTANT, LAST_INSTANT, placed)
-        yield "time_out_of_range", nodes.is_missing(inside)
+        yield from self.clock.faults(part).items()
         yield from self._money_faults(part)
         if "currency" in shop.names:
             currency = shop.text(shop.names["currency"], part)
@@ -299,13 +288,6 @@ class Judging:
 def int_of(value: int) -> Node:
     """Return a small whole number."""
     return nodes.number(value, "int")
-
-
-def _between(value: Node, first: int, last: int, found: Node) -> Node:
-    """Return what was found where a value is within bounds; else it is missing."""
-    inside = [nodes.compare(value, ">=", nodes.number(first))]
-    inside.append(nodes.compare(value, "<=", nodes.number(last)))
-    return nodes.choose([(nodes.all_of(inside), found)])
 
 
 def _worst(states: list[Node]) -> Node:

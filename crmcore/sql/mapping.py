@@ -12,17 +12,18 @@ from crmcore.records.reading import REASONS
 from crmcore.records.source import Source
 from crmcore.sql import nodes
 from crmcore.sql.dialects import Dialect
-from crmcore.sql.judging import CONTENT, LATER, PASSED_ON, Judging, int_of
+from crmcore.sql.judging import LATER, int_of
+from crmcore.sql.lines import Folding
 from crmcore.sql.nodes import Node, Query
 from crmcore.sql.shop import Shop
 
-__all__ = ["BadRows", "Reading"]
+__all__ = ["BadRows", "Reading", "given_rows"]
 
 BadRows: TypeAlias = Literal["refuse", "set_aside"]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading(Judging):
+class Reading(Folding):
     """How a query reads a shop's own relation.
 
     Parameters
@@ -63,11 +64,6 @@ class Reading(Judging):
         shop = Shop.of(source, kinds, dialect)
         return cls(shop, relation, customers, bad_rows == "refuse")
 
-    def check_currency(self, currency: Currency) -> None:
-        """Refuse a policy in another currency, as `evaluate` does."""
-        if self.shop.source.currency != currency:
-            raise DataError("the policy and the source are in different currencies")
-
     @property
     def given(self) -> str:
         """The name of the part with the canonical rows."""
@@ -85,75 +81,59 @@ class Reading(Judging):
     def parts(self) -> Iterator[tuple[str, Node]]:
         """Yield the parts from the shop's rows to canonical ones, each after what it reads."""
         yield from self._read()
-        rows = self.part("single rows")
+        rows = self.folded
         columns = {name: nodes.column(name, rows) for name in self.columns.values() if name}
+        columns["customer_id"] = self._or_fail(rows)
         query = nodes.select(columns, nodes.table(rows))
-        if self.strict:
-            columns["customer_id"] = self._or_fail(rows)
-            yield self.given, nodes.select(columns, nodes.table(rows))
-        else:
-            fine = nodes.is_missing(nodes.column("reason", rows))
-            yield self.given, query.where(fine)
+        if not self.strict:
+            query = query.where(self._counts_or_fails(rows))
+        yield self.given, query
+
+    def _counts_or_fails(self, part: str) -> Node:
+        """Return whether nothing is wrong with a row, or what cannot be set aside."""
+        reason = nodes.column("reason", part)
+        return nodes.any_of([nodes.is_missing(reason), nodes.compare(reason, "<", int_of(0))])
 
     def _or_fail(self, rows: str) -> Node:
         """Return the customer's id; the query fails where the row would be set aside."""
         someone, reason = nodes.column("customer_id", rows), nodes.column("reason", rows)
+        wrongs = {int_of(place): message for message, place in self.errors.items()}
+        if self.strict:
+            names = (*REASONS, *LATER)
+            wrongs |= {self.place(one): f"a row would be set aside: {one}" for one in names}
+        if not wrongs:
+            return someone
         cases = [(nodes.is_missing(reason), someone)]
-        for name in (*REASONS, *LATER):
-            wrong = self.shop.dialect.refuse(f"a row would be set aside: {name}", someone)
-            cases.append((nodes.compare(reason, "==", self.place(name)), wrong))
+        for place, message in wrongs.items():
+            refused = self.shop.dialect.refuse(message, someone)
+            cases.append((nodes.compare(reason, "==", place), refused))
         return nodes.choose(cases)
 
     def _read(self) -> Iterator[tuple[str, Node]]:
         step = self.shop.dialect.step
         given = nodes.table(self.relation, "given")
         yield self.part("read columns"), step(nodes.select(self.shop.read("given"), given))
+        for name, query in self.times():
+            yield self.part(name), step(query)
         yield self.part("read numbers"), step(self.numbers())
-        if self.in_zone:
-            yield self.part("zone"), self.zone()
+        if self.clock.in_zone:
+            yield self.part("zone"), self.clock.zone()
         yield self.part("read sums"), step(self.sums())
         yield self.part("judged rows"), step(self.judged())
         yield self.part("usable rows"), step(self._usable())
-        yield self.part("single rows"), step(self._single())
-
-    # Single rows
+        for name, query in self.fold():
+            yield self.part(name), step(query)
 
     def _usable(self) -> Query:
         """Return the rows that are not excluded, or of these the ones nothing is wrong with."""
         part = self.part("judged rows")
         reason = nodes.column("reason", part)
         query = self.after("judged rows", {})
-        kept = [nodes.is_missing(reason)]
+        kept = self._counts_or_fails(part)
         if self.strict:
-            kept.append(nodes.compare(reason, ">=", int_of(len(self.excluded))))
-        return query.where(nodes.any_of(kept))
-
-    def _single(self) -> Query:
-        """Collapse rows that say the same, and find orders that contradict themselves."""
-        part, names = self.part("usable rows"), self._contents
-        columns = {name: nodes.column(name, part) for name in names}
-        copies: Node = nodes.number(1)
-        reason = nodes.column("reason", part)
-        cases = [(nodes.negate(nodes.is_missing(reason)), reason)]
-        if "order_id" in self.shop.names:
-            several = nodes.compare(_in_group(part), ">", nodes.number(1))
-            cases.append((several, self.place("conflicting_duplicate")))
-            copies = nodes.count_rows()
-        if "returns_order_id" in self.shop.names:
-            linked = nodes.negate(nodes.is_missing(nodes.column("returns_order_id", part)))
-            kept = nodes.compare(nodes.column("amount_minor", part), ">=", nodes.number(0))
-            cases.append((nodes.all_of([linked, kept]), self.place("positive_return")))
-        judged = {"reason": nodes.choose(cases, nodes.nothing("int")), "copies": copies}
-        query = nodes.select({**columns, **judged}, nodes.table(part))
-        if "order_id" not in self.shop.names:
-            return query
-        return query.group_by(*(nodes.column(name, part) for name in (*names, "reason")))
-
-    @property
-    def _contents(self) -> list[str]:
-        names = [name for name in (*PASSED_ON, *CONTENT) if name in self.shop.names]
-        names += ["placed_us", *(["status"] if self.has_status else [])]
-        return [*names, "amount_minor", *(["quantity"] if "quantity" in self.shop.names else [])]
+            wrong = nodes.compare(reason, ">=", int_of(len(self.excluded)))
+            kept = nodes.any_of([kept, wrong])
+        return query.where(kept)
 
     # The account
 
@@ -175,39 +155,58 @@ class Reading(Judging):
             "rows": nodes.column("rows", counts),
         }
         query = nodes.select(columns, nodes.table(counts)).order_by(nodes.ascending(place))
+        query = query.where(*self.shop.dialect.session_checks())
         parts = {**dict(self._read()), counts: nodes.union(list(self._counts()))}
         for name, part in parts.items():
             query = query.with_(nodes.identifier(name), as_=part, copy=False)
         return query
 
     def _counts(self) -> Iterator[Query]:
-        judged, single = self.part("judged rows"), self.part("single rows")
+        """Yield rows left out early, rows left out later or kept, and rows that repeat others."""
+        judged, last = self.part("judged rows"), self.folded
         reason = nodes.column("reason", judged)
+        left_out = nodes.compare(reason, ">=", int_of(0))
         columns = {"place": reason, "rows": nodes.count_rows()}
-        early = nodes.select(columns, nodes.table(judged))
-        yield early.where(nodes.negate(nodes.is_missing(reason))).group_by(reason)
+        yield nodes.select(columns, nodes.table(judged)).where(left_out).group_by(reason)
 
-        reason, copies = nodes.column("reason", single), nodes.column("copies", single)
-        clash = nodes.compare(reason, "==", self.place("conflicting_duplicate"))
-        kept = int_of(len(self.excluded) + len(REASONS) + len(LATER) + 1)
-        counted = nodes.choose([(clash, copies)], nodes.number(1))
-        place = nodes.coalesce(reason, kept)
-        columns = {"place": place, "rows": _whole_sum(counted)}
-        yield nodes.select(columns, nodes.table(single)).group_by(place)
+        lines, copies = (nodes.column(name, last) for name in ("lines", "copies"))
+        place = self._place_or_fail(last)
+        columns = {"place": place, "rows": _whole_sum(lines)}
+        yield nodes.select(columns, nodes.table(last)).group_by(place)
 
-        again = nodes.compute(copies, "-", nodes.number(1))
-        again = nodes.choose([(clash, nodes.number(0))], again)
-        repeated = nodes.column("rows", "repeated")
-        columns = {"place": self.place("duplicate"), "rows": _whole_sum(again)}
-        inner = nodes.subselect(nodes.select(columns, nodes.table(single)), "repeated")
-        columns = {"place": nodes.column("place", "repeated"), "rows": repeated}
-        yield nodes.select(columns, inner).where(nodes.compare(repeated, ">", nodes.number(0)))
+        rows = nodes.column("rows", "repeated")
+        again = _whole_sum(nodes.compute(copies, "-", lines))
+        columns = {"place": self.place("duplicate"), "rows": again}
+        inner = nodes.subselect(nodes.select(columns, nodes.table(last)), "repeated")
+        columns = {"place": nodes.column("place", "repeated"), "rows": rows}
+        yield nodes.select(columns, inner).where(nodes.compare(rows, ">", nodes.number(0)))
+
+    def _place_or_fail(self, part: str) -> Node:
+        """Return the place of a row's reason, the last of all where it is kept."""
+        reason, kept = nodes.column("reason", part), len(self.excluded) + len(REASONS)
+        cases = []
+        for message, place in self.errors.items():
+            refused = self.shop.dialect.refuse(message, reason)
+            cases.append((nodes.compare(reason, "==", int_of(place)), refused))
+        found = nodes.coalesce(reason, int_of(kept + len(LATER) + 1))
+        return nodes.choose(cases, found) if cases else found
+
+
+def given_rows(
+    reading: Reading, currency: Currency, columns: Mapping[str, str | None] | None
+) -> tuple[list[tuple[str, Node]], str, dict[str, str | None]]:
+    """Return the parts that make canonical rows, the name of the last, and their columns.
+
+    Raises
+    ------
+    DataError
+        The policy is in another currency, as by `evaluate`.
+    """
+    if reading.shop.source.currency != currency:
+        raise DataError("the policy and the source are in different currencies")
+    named = {} if columns is None else columns
+    return list(reading.parts()), reading.given, {**reading.columns, **named}
 
 
 def _whole_sum(value: Node) -> Node:
     return nodes.cast(nodes.aggregate("SUM", value), "bigint")
-
-
-def _in_group(part: str) -> Node:
-    """Return how many different rows have an order's id."""
-    return nodes.over(nodes.count_rows(), [nodes.column("order_id", part)])

@@ -10,16 +10,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
+from functools import partial
 from typing import Final, TypeAlias
 
 import numpy as np
 
-from crmcore.calendars import FIRST_INSTANT, Moments, Zone, moments
+from crmcore.calendars import FIRST_INSTANT, Moments, Zone, day_number, moments
 from crmcore.columns import Ints
 from crmcore.errors import DataError
 from crmcore.sql import nodes
+from crmcore.sql.dialects import Dialect
 from crmcore.sql.nodes import Node, Query
+from crmcore.sql.spine import DateSpine, asked_days, distinct_days
 
 __all__ = [
     "DAY",
@@ -34,15 +37,17 @@ __all__ = [
     "day",
     "edges_of",
     "refuse_part_of_day",
+    "refuse_several",
 ]
 
 Measure: TypeAlias = Callable[[Moments], Ints]
 """What an edge is, computed from moments."""
 Schedule: TypeAlias = Callable[[Moments], Moments]
 """What gives the scheduled evaluation at or before each moment."""
-DAY: Final = "as_of_day"
-"""The edge that tells dates apart."""
+DAY: Final = "as_of date"
+"""The column that tells dates apart; no fact has such a name."""
 _NOW: Final = "as_of"
+_TODAY: Final = "as_of_day"
 _LAST: Final = "last_evaluated_at"
 
 
@@ -60,7 +65,7 @@ class Parameter:
     until: date = date(2099, 12, 31)
 
 
-AsOf: TypeAlias = date | Sequence[date] | Parameter
+AsOf: TypeAlias = date | Sequence[date] | DateSpine | Parameter
 """A moment; several dates, each with rows of its own; or a moment that is given later."""
 
 
@@ -91,75 +96,25 @@ class Edges(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class Literals(Edges):
-    """One moment, written into the query.
+class _Known(Edges):
+    """Moments that are known when the query is written.
 
     Parameters
     ----------
     now
-        The moment.
+        The moments.
     before
-        The evaluation before, if any.
+        The evaluation before, if any: the same for all.
     """
 
     now: Moments
     before: Moments | None
-
-    def edge(self, key: str, measure: Measure) -> Node:
-        """Return a number."""
-        del key
-        return nodes.number(int(measure(self.now)[0]))
 
     def last(self, measure: Measure) -> Node:
         """Return a number, or missing."""
-        return _measured(self.before, measure)
-
-    @property
-    def span(self) -> Moments:
-        """The moment."""
-        return self.now
-
-    @property
-    def until(self) -> int:
-        """The moment."""
-        return int(self.now.at[0])
-
-
-@dataclass(frozen=True, slots=True)
-class Dates(Edges):
-    """The ends of several local days: a table with a row a date.
-
-    Parameters
-    ----------
-    now
-        The moments, ascending.
-    before
-        The evaluation before, if any: the same for all dates.
-    table
-        The name of the part of the query with the dates.
-    held
-        What gives the evaluation before, where a policy holds its results.
-    made
-        The edges so far, by name.
-    """
-
-    now: Moments
-    before: Moments | None
-    table: str
-    held: Schedule | None = None
-    made: dict[str, Measure] = field(default_factory=dict)
-
-    def edge(self, key: str, measure: Measure) -> Node:
-        """Return a column of the dates."""
-        self.made.setdefault(key, measure)
-        return nodes.column(_name(key, self.made), self.table)
-
-    def last(self, measure: Measure) -> Node:
-        """Return a number, or missing; of what is held, a column of the dates."""
-        if self.before is None and self.held is not None:
-            held = self.held
-            return self.edge(f"last {measure.__name__}", lambda now: measure(held(now)))
-        return _measured(self.before, measure)
+        if self.before is None:
+            return nodes.nothing("bigint")
+        return nodes.number(int(measure(self.before)[0]))
 
     @property
     def span(self) -> Moments:
@@ -171,14 +126,65 @@ class Dates(Edges):
         """The last moment."""
         return int(self.now.at.max())
 
-    def rows(self) -> Query:
+
+@dataclass(frozen=True, slots=True)
+class Literals(_Known):
+    """One moment, written into the query."""
+
+    def edge(self, key: str, measure: Measure) -> Node:
+        """Return a number."""
+        del key
+        return nodes.number(int(measure(self.now)[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class Dates(_Known):
+    """The ends of several local days: a table with a row a date.
+
+    Parameters
+    ----------
+    days
+        The dates, ascending, as days since 1970-01-01.
+    table
+        The name of the part of the query with the dates.
+    spine
+        The table that says which of the dates are asked for; ``None``: all are.
+    held
+        What gives the evaluation before, where a policy holds its results.
+    made
+        The edges so far, by name.
+    """
+
+    days: Ints
+    table: str
+    spine: DateSpine | None = None
+    held: Schedule | None = None
+    made: dict[str, Measure] = field(default_factory=dict)
+
+    def edge(self, key: str, measure: Measure) -> Node:
+        """Return a column of the dates."""
+        self.made.setdefault(key, measure)
+        return nodes.column(_name(key, self.made), self.table)
+
+    def last(self, measure: Measure) -> Node:
+        """Return a number, or missing; of what is held, a column of the dates."""
+        if self.before is None and self.held is not None:
+            return self.edge(f"last {measure.__name__}", partial(_held, measure, self.held))
+        return _Known.last(self, measure)
+
+    def rows(self, dialect: Dialect) -> Query:
         """Return the table of dates, with the edges made so far."""
         measured = {_name(key, self.made): one(self.now) for key, one in self.made.items()}
-        columns = {DAY: self.now.day, **measured}
+        # A day that a zone skipped is a date with the moment of the one before.
+        columns = {DAY: self.days, **measured}
         rows = zip(*(values.tolist() for values in columns.values()), strict=True)
         source = nodes.rows_of(list(columns), rows, "given")
         typed = {name: nodes.cast(nodes.column(name, "given"), "bigint") for name in columns}
-        return nodes.select(typed, source)
+        query = nodes.select(typed, source)
+        if self.spine is None:
+            return query
+        asked = nodes.subselect(asked_days(self.spine, DAY, dialect), "asked")
+        return query.join(asked, on=nodes.compare(nodes.column(DAY, "asked"), "==", typed[DAY]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +260,7 @@ class Held(Edges):
 
     def edge(self, key: str, measure: Measure) -> Node:
         """Return an edge of the others."""
-        return self.edges.edge(f"held {key}", lambda now: measure(self.held(now)))
+        return self.edges.edge(f"held {key}", partial(_held, measure, self.held))
 
     def last(self, measure: Measure) -> Node:
         """Return what the others do."""
@@ -284,13 +290,20 @@ def edges_of(
             message = "a parameter too, where as_of is one: give it to `parameters`"
             raise DataError(message, column=_LAST)
         return Parameters(moments([as_of.until], zone), held)
-    if isinstance(as_of, date) or not isinstance(as_of, Sequence):
+    if not isinstance(as_of, Sequence | DateSpine):
         now = moments([as_of], zone)
         return Literals(now, held(now) if before is None and held is not None else before)
-    days = sorted(set(as_of))
-    if not days or any(isinstance(day, datetime) for day in days):
-        raise DataError("give at least one date, and no datetimes", column=_NOW)
-    return Dates(moments(days, zone), before, table, held)
+    spine = as_of if isinstance(as_of, DateSpine) else None
+    days = distinct_days(as_of) if isinstance(as_of, Sequence) else as_of.days()
+    now = moments(days, zone)
+    numbers = np.array([day_number(day) for day in days], np.int64)
+    return Dates(now, before, numbers, table, spine, held)
+
+
+def refuse_several(as_of: AsOf, message: str) -> None:
+    """Refuse dates where there is one moment."""
+    if isinstance(as_of, Sequence | DateSpine):
+        raise DataError(message, column=_NOW)
 
 
 def refuse_part_of_day(now: Moments, zone: Zone) -> None:
@@ -309,8 +322,8 @@ def day(moments: Moments) -> Ints:
     return moments.day
 
 
-def _measured(before: Moments | None, measure: Measure) -> Node:
-    return nodes.nothing("bigint") if before is None else nodes.number(int(measure(before)[0]))
+def _held(measure: Measure, held: Schedule, now: Moments) -> Ints:
+    return measure(held(now))
 
 
 def _parameter(name: str) -> Node:
@@ -319,4 +332,4 @@ def _parameter(name: str) -> Node:
 
 def _name(key: str, made: Mapping[str, Measure]) -> str:
     """Return the name of an edge: of a window its place, as a key is any text."""
-    return key if key in (_NOW, DAY) else f"edge_{list(made).index(key)}"
+    return key if key in (_NOW, _TODAY) else f"edge_{list(made).index(key)}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from importlib.util import find_spec
-from typing import Final, TypedDict
+from functools import partial
 
-from crmcore.errors import DataError, MissingExtraError, PolicyError
+from crmcore.errors import PolicyError
 from crmcore.policy import Policy
 from crmcore.records.source import Source
 from crmcore.scoring import ScorerStep
@@ -23,46 +22,30 @@ from crmcore.sql.days import day_table
 from crmcore.sql.decisions import decided
 from crmcore.sql.declared import declared_facts, declared_problems, declared_wrongs
 from crmcore.sql.dialects import DIALECTS
-from crmcore.sql.facts import days_within, fact_parts, figures
+from crmcore.sql.facts import days_within, fact_parts, figure_parts
 from crmcore.sql.inputs import Inputs
-from crmcore.sql.mapping import BadRows, Reading
+from crmcore.sql.mapping import BadRows, Reading, given_rows
 from crmcore.sql.moments import DAY, AsOf, Dates, Literals, Parameter, refuse_part_of_day
 from crmcore.sql.nodes import Node, Query
 from crmcore.sql.outputs import outputs
-from crmcore.sql.refusals import problems_of
-from crmcore.sql.rewriting import lifted, reads
+from crmcore.sql.refusals import (
+    problems_of,
+    refuse_beside,
+    refuse_unread,
+    refuse_without_sqlglot,
+)
 from crmcore.sql.rows import (
     checks,
     clean_customers,
     clean_rows,
     counted_rows,
-    everybody,
     linked_returns,
     row_wrongs,
 )
 from crmcore.sql.selected import asked_columns
 from crmcore.sql.statement import Statement
 
-__all__ = ["ReadOptions", "SqlOptions", "to_sql", "to_sql_daily"]
-
-_WIDTH: Final = 120
-
-
-class ReadOptions(TypedDict, total=False):
-    """How `to_sql` is told to read the relations; see there."""
-
-    last_evaluated_at: date | None
-    columns: Mapping[str, str | None] | None
-    scores: Mapping[str, str] | None
-
-
-class SqlOptions(ReadOptions, total=False):
-    """What `to_sql` is told of the relations; see there."""
-
-    orders: str
-    customers: str | None
-    facts: str | None
-    daily: str | None
+__all__ = ["stated", "to_sql", "to_sql_daily", "up_to_facts", "with_parts"]
 
 
 def to_sql(
@@ -81,7 +64,7 @@ def to_sql(
     kinds: Mapping[str, str] | None = None,
     bad_rows: BadRows = "refuse",
 ) -> Statement:
-    """Return a policy as one SQL query over canonical orders.
+    """Return a policy as one SQL query: over orders, a shop's own rows, facts, or days.
 
     The query gives the rows and columns of ``evaluate(…).to_frame()``: one row a customer, by
     ascending id, with everything equal cell by cell. It fails, as `evaluate` does, where the
@@ -109,13 +92,17 @@ def to_sql(
         minor units and, with ``.divisor`` after its name, the count. The query then gives what
         `evaluate_facts` gives.
     daily
-        Name of a relation of what `to_sql_daily` gives, in place of the orders.
+        Name of a relation of what `to_sql_daily` gives, in place of the orders. Its columns are
+        checked. A fact of sales is an error where a sale of its days was returned after `as_of`.
+        Of `columns` of the orders it only matters which there are not.
     as_of
         An aware datetime; or a date, which means the end of that local day. Several dates: the
-        rows of each, by date, with a first column ``as_of``. A `Parameter`: the moment is given
-        when the query is run, by `Statement.parameters`.
+        rows of each, by date, with a first column ``as_of``; a `DateSpine` says that they stand
+        in a table. A `Parameter`: the moment is given when the query is run, by
+        `Statement.parameters`.
     last_evaluated_at
-        A first-ever order after it makes a customer new. By default nobody is new.
+        The evaluation before: a first-ever order after it makes a customer new. By default nobody
+        is new; in a policy with held results, it is the last scheduled one.
     columns
         Names of columns by their standard names, where they differ; ``None`` for one of
         ``order_id``, ``status``, ``returns_order_id``, ``quantity``, ``channel``, ``promotion`` and
@@ -144,8 +131,8 @@ def to_sql(
     PolicyError
         Something in the policy, each with its place, has no SQL form (``not_in_sql``).
     DataError
-        A naive datetime, a column that is none of the standard ones, or a name that the engine
-        would not take as it is.
+        A naive datetime, a column that is none of the standard ones, a name that the engine would
+        not take as it is, or two of what excludes each other: `facts`, `daily`, `source`.
     MissingExtraError
         SQLGlot is not installed.
 
@@ -163,25 +150,57 @@ def to_sql(
     >>> con.sql(query).select("customer_id, class, score, mean_sale").fetchall()
     [('C1', 'bronze', 16, Decimal('300.00'))]
     """
-    if find_spec("sqlglot") is None:
-        raise MissingExtraError("sqlglot", extra="sql")
-    problems = problems_of(policy, dialect, scores or ())
+    inputs, parts, wrongs = up_to_facts(
+        policy,
+        dialect,
+        as_of,
+        orders=orders,
+        customers=customers,
+        facts=facts,
+        daily=daily,
+        last_evaluated_at=last_evaluated_at,
+        columns=columns,
+        scores=scores,
+        source=source,
+        kinds=kinds,
+        bad_rows=bad_rows,
+    )
+    query = _query(policy, inputs, parts, wrongs)
+    return stated(query, policy, inputs, whole_days=daily is not None)
+
+
+def up_to_facts(
+    policy: Policy,
+    dialect: str,
+    as_of: AsOf,
+    *,
+    orders: str = "orders",
+    customers: str | None = None,
+    facts: str | None = None,
+    daily: str | None = None,
+    last_evaluated_at: date | None = None,
+    columns: Mapping[str, str | None] | None = None,
+    scores: Mapping[str, str] | None = None,
+    source: Source | None = None,
+    kinds: Mapping[str, str] | None = None,
+    bad_rows: BadRows = "refuse",
+) -> tuple[Inputs, list[tuple[str, Node]], Iterable[tuple[Node, str]]]:
+    """Return the inputs, the parts up to the facts, and what may be wrong; see `to_sql`."""
+    refuse_without_sqlglot()
+    refuse_unread(source, kinds, bad_rows)
+    refuse_beside(as_of, customers, columns, facts, daily, source)
+    problems = problems_of(policy, dialect, scores or (), facts_given=facts is not None)
     if facts is not None:
-        _refuse_beside(as_of, customers, columns)
-        # Of a fact that is given only the name matters.
-        problems = [one for one in problems if not one.path.startswith("facts.")]
-        problems += declared_problems(policy)
+        problems += declared_problems(policy, dialect)
     if daily is not None:
-        problems += daily_problems(policy)
+        problems += daily_problems(policy, dialect)
     if problems:
         raise PolicyError(problems)
     engine = DIALECTS[dialect]
     given: list[tuple[str, Node]] = []
     if source is not None:
         reading = Reading.of(source, kinds, engine, orders, customers, bad_rows)
-        reading.check_currency(policy.currency)
-        given, orders = list(reading.parts()), reading.given
-        columns = {**reading.columns, **({} if columns is None else columns)}
+        given, orders, columns = given_rows(reading, policy.currency, columns)
     calendar = policy.evaluation
     inputs = Inputs.of(
         engine,
@@ -195,9 +214,10 @@ def to_sql(
         policy.attributes,
         scores,
         [step.name for step in policy.steps if isinstance(step, ScorerStep)],
-        None if calendar.every is None else lambda now: calendar.held(now, policy.zone),
+        None if calendar.every is None else partial(calendar.held, zone=policy.zone),
     )
-    parts, wrongs = _of_rows(policy, inputs), row_wrongs(inputs, policy)
+    parts = _of_rows(policy, inputs)
+    wrongs = row_wrongs(inputs, policy, are_folded=source is not None)
     if facts is not None:
         name = inputs.part("facts")
         parts = iter([(name, declared_facts(policy, inputs))])
@@ -206,8 +226,7 @@ def to_sql(
         if isinstance(inputs.edges, Literals):
             refuse_part_of_day(inputs.edges.now, policy.zone)
         parts, wrongs = _of_days(policy, inputs), daily_wrongs(inputs)
-    query = _query(policy, inputs, [*given, *parts], wrongs)
-    return _stated(query, policy, inputs, whole_days=daily is not None)
+    return inputs, [*given, *parts], wrongs
 
 
 def to_sql_daily(
@@ -217,17 +236,21 @@ def to_sql_daily(
     orders: str = "orders",
     as_of: date | Parameter,
     columns: Mapping[str, str | None] | None = None,
+    source: Source | None = None,
+    kinds: Mapping[str, str] | None = None,
+    bad_rows: BadRows = "refuse",
 ) -> Statement:
     """Return the query for partial aggregates: one row a customer and local day.
 
-    `to_sql` with ``daily=`` merges such rows to the facts of any day that is over, equal to
-    those of the orders. So a warehouse can keep them in a table of its own, and add days to it.
+    `to_sql` with ``daily=`` merges such rows to facts equal to those of the orders as of the same
+    day. So a warehouse can keep them in a table of its own, and add days to it. As of an earlier
+    day, facts of sales are an error where a sale was returned since; all others are equal.
 
     Parameters
     ----------
     policy
         The policy. Facts that differ in their window only share columns.
-    dialect, orders, columns
+    dialect, orders, columns, source, kinds, bad_rows
         As for `to_sql`.
     as_of
         Up to when orders and returns are looked at; or a `Parameter`.
@@ -238,6 +261,8 @@ def to_sql_daily(
         The query. Its rows are told apart by ``customer_id`` and ``day``, a ``DATE`` of the
         policy's zone. ``changed_us`` is the instant (UTC microseconds) of the last order or
         return that a row rests on: a return of a sale changes the row of the day of the sale.
+        What is dated after `as_of` stands on the day after it, as a row in which nothing
+        happened; its ``changed_us`` is missing. So is a sum that leaves 64 bits in one day.
 
     Raises
     ------
@@ -261,39 +286,34 @@ def to_sql_daily(
     >>> con.sql(merged).select("customer_id, class").fetchall()
     [('C1', 'bronze')]
     """
-    if find_spec("sqlglot") is None:
-        raise MissingExtraError("sqlglot", extra="sql")
-    problems = [*problems_of(policy, dialect), *daily_problems(policy)]
+    refuse_without_sqlglot()
+    refuse_unread(source, kinds, bad_rows)
+    problems = [*problems_of(policy, dialect), *daily_problems(policy, dialect)]
     if problems:
         raise PolicyError(problems)
-    asked = asked_columns(policy)
-    inputs = Inputs.of(DIALECTS[dialect], orders, None, columns, policy.zone, as_of, None, asked)
-    parts: dict[str, Node] = {inputs.part("rows"): clean_rows(inputs)}
+    engine, asked = DIALECTS[dialect], asked_columns(policy)
+    parts: dict[str, Node] = {}
+    if source is not None:
+        reading = Reading.of(source, kinds, engine, orders, bad_rows=bad_rows)
+        given, orders, columns = given_rows(reading, policy.currency, columns)
+        parts = dict(given)
+    inputs = Inputs.of(engine, orders, None, columns, policy.zone, as_of, None, asked)
+    parts[inputs.part("rows")] = clean_rows(inputs)
     if inputs.linked:
         parts[inputs.part("linked returns")] = linked_returns(inputs)
     parts[inputs.part("counted rows")] = counted_rows(inputs, policy)
     parts |= day_parts(policy, inputs)
     last = inputs.part("daily")
     query = nodes.select({}, nodes.table(last), nodes.every_column(last))
-    query = query.where(*checks(row_wrongs(inputs, policy), inputs, last))
-    return _stated(_with(query, parts, inputs), policy, inputs)
+    wrongs = row_wrongs(inputs, policy, are_folded=source is not None)
+    query = query.where(*checks(wrongs, inputs, last))
+    return stated(with_parts(query, parts, inputs), policy, inputs)
 
 
-def _stated(query: Query, policy: Policy, inputs: Inputs, *, whole_days: bool = False) -> Statement:
-    text, names = inputs.dialect.write(query, _WIDTH), query.named_selects
-    return Statement(text, inputs.edges, policy.zone, names, reads(query), whole_days)
-
-
-def _refuse_beside(
-    as_of: AsOf,
-    customers: str | None,
-    columns: Mapping[str, str | None] | None,
-) -> None:
-    """Refuse what makes no sense beside a table of facts."""
-    if customers is not None or columns is not None:
-        raise DataError("a table of facts has all facts and attributes, each under its own name")
-    if isinstance(as_of, Sequence):
-        raise DataError("facts are as of one moment", column="as_of")
+def stated(query: Query, policy: Policy, inputs: Inputs, *, whole_days: bool = False) -> Statement:
+    """Return a query as text, with what is known of it."""
+    text, names = inputs.dialect.write(query), query.named_selects
+    return Statement(text, inputs.edges, policy.zone, names, nodes.reads(query), whole_days)
 
 
 def _query(
@@ -311,35 +331,34 @@ def _query(
     edges, columns = inputs.edges, dict(outputs(policy, last, inputs.dialect))
     order = list(inputs.dialect.in_order(nodes.column("customer_id", last)))
     if isinstance(edges, Dates):
-        parts = {edges.table: edges.rows(), **lifted(parts, edges.table, DAY)}
+        parts = {edges.table: edges.rows(inputs.dialect), **nodes.lifted(parts, edges.table, DAY)}
         order = [nodes.column(DAY, last), *order]
         columns = {"as_of": inputs.dialect.date(nodes.column(DAY, last)), **columns}
     query = nodes.select(columns, nodes.table(last))
     query = query.where(*checks(wrongs, inputs, last))
     query = query.order_by(*map(nodes.ascending, order))
-    return _with(query, parts, inputs)
+    return with_parts(query, parts, inputs)
 
 
-def _with(query: Query, parts: Mapping[str, Node], inputs: Inputs) -> Query:
+def with_parts(query: Query, parts: Mapping[str, Node], inputs: Inputs) -> Query:
     """Return the query with its parts before it."""
-    of_rows = {inputs.part(name) for name in ("rows", "counted rows")}
+    given = {inputs.part(name) for name in ("rows", "customers", "counted rows")}
     for name, part in parts.items():
-        again = False if inputs.dialect.reads_again and name in of_rows else None
+        again = False if inputs.dialect.reads_again and name in given else None
         query = query.with_(nodes.identifier(name), as_=part, materialized=again, copy=False)
     return query
 
 
 def _of_days(policy: Policy, inputs: Inputs) -> Iterator[tuple[str, Node]]:
     """Yield the parts up to the facts, each after what it reads, where days are given."""
-    yield inputs.part("daily"), daily_days(inputs)
+    yield inputs.part("daily"), daily_days(policy, inputs)
     if inputs.customers is not None:
         yield inputs.part("customers"), clean_customers(inputs, policy)
     yield inputs.part("totals"), daily_totals(policy, inputs)
     within = days_within(policy, inputs)
     if within is not None:
         yield inputs.part("days"), day_table(policy.zone, *within)
-    yield inputs.part("everybody"), everybody(inputs)
-    yield inputs.part("facts"), figures(policy, inputs)
+    yield from figure_parts(policy, inputs)
 
 
 def _of_rows(policy: Policy, inputs: Inputs) -> Iterator[tuple[str, Node]]:
@@ -357,5 +376,4 @@ def _of_rows(policy: Policy, inputs: Inputs) -> Iterator[tuple[str, Node]]:
         yield inputs.part("days"), day_table(policy.zone, *within)
     for moment in moments:
         yield from fact_parts(policy, moment)
-    yield inputs.part("everybody"), everybody(inputs)
-    yield inputs.part("facts"), figures(policy, inputs)
+    yield from figure_parts(policy, inputs)

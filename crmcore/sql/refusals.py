@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib.util import find_spec
 from typing import Final
 
 from crmcore.conditions import (
@@ -17,25 +18,34 @@ from crmcore.conditions import (
     BoundSum,
     FieldType,
 )
-from crmcore.errors import Problem
+from crmcore.errors import DataError, MissingExtraError, Problem
 from crmcore.facts import Fact
 from crmcore.policy import Policy
+from crmcore.records.source import Source
 from crmcore.scoring import ScorerStep, Step
 from crmcore.segments import TableStep
 from crmcore.sql.constructs import construct, sayable
 from crmcore.sql.dialects import DIALECTS, Dialect
+from crmcore.sql.moments import AsOf, refuse_several
 from crmcore.sql.nodes import INT64_MAX
 from crmcore.sql.reading import every_leaf, every_value
 from crmcore.sql.selected import bound_where
 
-__all__ = ["problems_of"]
+__all__ = [
+    "Use",
+    "problems_of",
+    "refuse_beside",
+    "refuse_unread",
+    "refuse_without_sqlglot",
+    "refused",
+]
 
 _MOST_ROWS: Final = 2**40
 """More rows of one customer than there are: what a mean may be divided by."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Use:
+class Use:
     """A construct that stands in a policy: what it is one of, which, where, and as what."""
 
     group: str
@@ -44,20 +54,56 @@ class _Use:
     given: str
 
 
-def problems_of(policy: Policy, dialect: str, scores: Collection[str] = ()) -> list[Problem]:
+def refuse_without_sqlglot() -> None:
+    """Refuse to write queries where SQLGlot is not installed."""
+    if find_spec("sqlglot") is None:
+        raise MissingExtraError("sqlglot", extra="sql")
+
+
+def refuse_unread(source: Source | None, kinds: Mapping[str, str] | None, bad_rows: str) -> None:
+    """Refuse what only says how a source is read where there is none."""
+    if source is None and (kinds is not None or bad_rows != "refuse"):
+        raise DataError("`kinds` and `bad_rows` say how a source is read: give one")
+
+
+def refuse_beside(
+    as_of: AsOf,
+    customers: str | None,
+    columns: Mapping[str, str | None] | None,
+    facts: str | None,
+    daily: str | None,
+    source: Source | None,
+) -> None:
+    """Refuse what makes no sense beside facts or days, which are read in place of orders."""
+    if source is not None and (facts is not None or daily is not None):
+        raise DataError("a source says how orders are read: give neither facts nor days")
+    if facts is None:
+        return
+    if daily is not None:
+        raise DataError("give either facts or days")
+    if customers is not None or columns is not None:
+        raise DataError("a table of facts has all facts and attributes, each under its own name")
+    refuse_several(as_of, "facts are as of one moment")
+
+
+def problems_of(
+    policy: Policy, dialect: str, scores: Collection[str] = (), *, facts_given: bool = False
+) -> list[Problem]:
     """Return everything in a policy that the query cannot say.
 
-    `scores` are those whose values are given.
+    `scores` are those whose values are given. Of facts that are given only the names matter.
     """
     problems = []
     if dialect not in DIALECTS:
         message = "there is no SQL of this dialect"
         problems.append(Problem("not_in_sql", message, "dialect", dialect, ", ".join(DIALECTS)))
-    uses = _uses(policy, DIALECTS.get(dialect), scores)
-    return problems + [problem for use in uses for problem in _refused(use, dialect)]
+    facts = {} if facts_given else policy.facts
+    uses = _uses(policy, DIALECTS.get(dialect), facts, scores)
+    return problems + [problem for use in uses for problem in refused(use, dialect)]
 
 
-def _refused(use: _Use, dialect: str) -> Iterator[Problem]:
+def refused(use: Use, dialect: str) -> Iterator[Problem]:
+    """Yield the problem of a construct, if an engine cannot have it."""
     standing = construct(use.group, use.name).standing(dialect)
     if standing.support == "refused":
         others = sayable(use.group, dialect) if use.given == use.name else []
@@ -65,44 +111,47 @@ def _refused(use: _Use, dialect: str) -> Iterator[Problem]:
         yield Problem("not_in_sql", message, use.path, use.given, ", ".join(others) or None)
 
 
-def _uses(policy: Policy, dialect: Dialect | None, scores: Collection[str]) -> Iterator[_Use]:
+def _uses(
+    policy: Policy, dialect: Dialect | None, facts: Mapping[str, Fact], scores: Collection[str]
+) -> Iterator[Use]:
     """Yield what stands in a policy that not every engine, or none, can say."""
-    for name, fact in policy.facts.items():
+    for name, fact in facts.items():
         yield from _of_fact(fact, f"facts.{name}", policy)
     for step in policy.steps:
         if step.name not in scores:
             yield from _of_step(step)
     longest = None if dialect is None else dialect.longest_name
     named = {f"facts.{name}": name for name in policy.facts}
+    named |= {f"attributes.{name}": name for name in policy.attributes}
     named |= {f"scores.{step.name}": step.name for step in policy.steps}
     for path, name in named.items():
         if longest is not None and len(name.encode()) > longest:
-            yield _Use("name", "a name of more than 63 bytes", path, name)
+            yield Use("name", "a name of more than 63 bytes", path, name)
 
 
-def _of_fact(fact: Fact, path: str, policy: Policy) -> Iterator[_Use]:
-    yield _Use("facts of", fact.of, f"{path}.of", fact.of)
+def _of_fact(fact: Fact, path: str, policy: Policy) -> Iterator[Use]:
+    yield Use("facts of", fact.of, f"{path}.of", fact.of)
     if fact.of != "line":
-        yield _Use("aggregate", fact.take, f"{path}.take", fact.take)
-        yield _Use("field", fact.measure, f"{path}.field", fact.measure)
+        yield Use("aggregate", fact.take, f"{path}.take", fact.take)
+        yield Use("field", fact.measure, f"{path}.field", fact.measure)
     where = bound_where(fact, policy)
     if where is not None:
         yield from _of_condition(where, f"{path}.where")
 
 
-def _of_step(step: Step) -> Iterator[_Use]:
+def _of_step(step: Step) -> Iterator[Use]:
     match step:
         case TableStep():
             for row, condition in enumerate(step.table.conditions):
                 yield from _of_condition(condition, f"{step.table.path}.first.{row}")
         case ScorerStep():
-            yield _Use("score", "a host's scorer", f"scores.{step.name}.scorer", "scorer")
+            yield Use("score", "a host's scorer", f"scores.{step.name}.scorer", "scorer")
 
 
-def _of_condition(bound: Bound, path: str) -> Iterator[_Use]:
+def _of_condition(bound: Bound, path: str) -> Iterator[Use]:
     for value in every_value(bound):
         if value.type.kind == "float" and isinstance(value, BoundSum | BoundProduct | BoundDivide):
-            yield _Use("condition", "a calculation with floats", path, value.text)
+            yield Use("condition", "a calculation with floats", path, value.text)
         if isinstance(value, BoundBand):
             yield from _of_edges(value.value.type, value.edges, value.text, path)
     for leaf in every_leaf(bound):
@@ -112,10 +161,10 @@ def _of_condition(bound: Bound, path: str) -> Iterator[_Use]:
             yield from _of_edges(leaf.item.type, leaf.edges, leaf.text, path)
 
 
-def _of_edges(type_: FieldType, edges: Iterable[object], text: str, path: str) -> Iterator[_Use]:
+def _of_edges(type_: FieldType, edges: Iterable[object], text: str, path: str) -> Iterator[Use]:
     numbers = [edge for edge in edges if isinstance(edge, Fraction)]
     if type_.kind == "ratio" and not all(_is_narrow(edge, type_) for edge in numbers):
-        yield _Use("condition", "a mean and a longer edge", path, text)
+        yield Use("condition", "a mean and a longer edge", path, text)
 
 
 def _is_narrow(edge: Fraction, type_: FieldType) -> bool:

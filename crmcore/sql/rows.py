@@ -1,4 +1,4 @@
-"""From the relations to rows that count: orders, sales and returns, and everybody there is."""
+"""From the relations to rows that count: orders, sales and returns; and what must hold of all."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ from crmcore.sql.selected import asked_columns
 from crmcore.sql.values import TYPES
 
 __all__ = [
-    "BINARY",
+    "COLLATED",
     "checks",
     "clean_customers",
     "clean_rows",
-    "collated",
     "counted_rows",
     "customer_wrongs",
-    "everybody",
+    "id_wrongs",
+    "is_absent",
     "linked_returns",
+    "of_one",
     "row_wrongs",
 ]
 
 _UNDONE: Final = ("cancelled", "refused")
 STATED: Final[Mapping[str, Kind]] = {"quantity": "int", "channel": "text", "promotion": "text"}
 """What rows may state, and which facts may ask for: the kind of each."""
+COLLATED: Final = "text must be compared as it is: use the binary collation"
+_NO_ID: Final = "must be whole numbers, text or UUID"
 _GIVEN: Final = "given"
-BINARY: Final = "text must be compared as it is: use the binary collation"
-"""What is wrong with a column that `collated` tells."""
 
 
 # The rows as given, checked
@@ -47,13 +48,15 @@ def clean_rows(inputs: Inputs) -> Query:
     `link` is what ties returns to orders: an order's own id, and for a return the one it names.
     """
     columns = {
-        "customer_id": _checked_id("customer_id", inputs),
+        "customer_id": _given("customer_id", inputs),
         "placed_us": _placed(inputs),
         "amount_minor": _amount(inputs),
     }
     if "status" in inputs.columns:
         columns["status"] = _status(inputs)
     if "order_id" in inputs.columns:
+        columns["order_id"] = _own(inputs)
+    if inputs.linked:
         columns["link"] = _link(inputs)
     columns |= {name: _stated(name, inputs) for name in STATED if name in inputs.columns}
     known = nodes.negate(_is_absent("customer_id", inputs))
@@ -63,7 +66,7 @@ def clean_rows(inputs: Inputs) -> Query:
 def clean_customers(inputs: Inputs, policy: Policy) -> Query:
     """Return the customers with what is read of them."""
     assert inputs.customers is not None  # or there were nothing to read
-    columns = {"customer_id": _checked_id("customer_id", inputs)}
+    columns = {"customer_id": _given("customer_id", inputs)}
     columns |= given_attributes(policy, inputs, _GIVEN)
     source = nodes.table(inputs.customers, _GIVEN)
     return nodes.select(columns, source).where(nodes.negate(_is_absent("customer_id", inputs)))
@@ -74,17 +77,14 @@ def _given(name: str, inputs: Inputs) -> Node:
 
 
 def _is_absent(name: str, inputs: Inputs) -> Node:
+    return is_absent(_given(name, inputs), inputs.dialect)
+
+
+def is_absent(value: Node, dialect: Dialect) -> Node:
     """Return whether an id is missing: as everywhere, empty text is."""
-    value, dialect = _given(name, inputs), inputs.dialect
     empty = nodes.compare(dialect.text(value), "==", nodes.text(""))
     is_empty = nodes.choose([(dialect.is_kind(value, "text"), empty)], nodes.truth(False))
     return nodes.any_of([nodes.is_missing(value), is_empty])
-
-
-def _checked_id(name: str, inputs: Inputs) -> Node:
-    value, dialect = _given(name, inputs), inputs.dialect
-    wrong = dialect.refuse(f"{name} must be whole numbers, text or UUID", value)
-    return nodes.choose([(dialect.is_kind(value, *IDS), value)], wrong)
 
 
 def _placed(inputs: Inputs) -> Node:
@@ -119,26 +119,35 @@ def _stated(name: str, inputs: Inputs) -> Node:
 
 def _status(inputs: Inputs) -> Node:
     status = inputs.dialect.text(_given("status", inputs))
-    known = nodes.among(status, map(nodes.text, STATUSES))
+    # One by one: DuckDB would join the rows with so many texts, even where no status is read.
+    known = nodes.any_of([nodes.compare(status, "==", nodes.text(one)) for one in STATUSES])
     wrong = inputs.dialect.refuse("a row has no standard status", status)
     return nodes.choose([(known, status)], wrong)
 
 
-def _link(inputs: Inputs) -> Node:
+def _own(inputs: Inputs) -> Node:
     own, dialect = _given("order_id", inputs), inputs.dialect
+    # Here too: beside the links an engine may make whole numbers of what are none.
+    strange = nodes.negate(dialect.is_kind(own, *IDS))
     cases = [
         (_is_absent("order_id", inputs), dialect.refuse("a row has no order_id", own)),
-        (
-            nodes.compare(_given("amount_minor", inputs), ">=", nodes.number(0)),
-            _checked_id("order_id", inputs),
-        ),
+        (strange, dialect.refuse(f"order_id {_NO_ID}", own)),
     ]
-    if not inputs.linked:
-        return nodes.choose(cases)
-    other = _given("returns_order_id", inputs)
-    cases.append((_is_absent("returns_order_id", inputs), nodes.nothing()))
-    cases.append((nodes.compare(dialect.family(own), "==", dialect.family(other)), other))
+    return nodes.choose(cases, own)
+
+
+def _link(inputs: Inputs) -> Node:
+    dialect = inputs.dialect
+    own, other = _given("order_id", inputs), _given("returns_order_id", inputs)
+    kinds = dialect.family(own), dialect.family(other)
     wrong = dialect.refuse("order_id and returns_order_id must be of one type", own)
+    cases = [
+        # First of all: an engine may make all ids of one type, and show one that it cannot.
+        (nodes.compare(kinds[0], "!=", kinds[1]), wrong),
+        (nodes.compare(_given("amount_minor", inputs), ">=", nodes.number(0)), own),
+        (_is_absent("returns_order_id", inputs), nodes.nothing()),
+        (nodes.compare(kinds[0], "==", kinds[1]), other),
+    ]
     return nodes.choose(cases, wrong)
 
 
@@ -249,20 +258,6 @@ def _has_happened(row: str, inputs: Inputs) -> Node:
     return nodes.compare(nodes.column("placed_us", row), "<=", inputs.at)
 
 
-# Everybody
-
-
-def everybody(inputs: Inputs) -> Node:
-    """Return the ids of the customers of the orders and of those given."""
-    parts = ["totals"] if inputs.customers is None else ["totals", "customers"]
-    queries = []
-    for part in parts:
-        name = inputs.part(part)
-        ids = {"customer_id": nodes.column("customer_id", name)}
-        queries.append(nodes.select(ids, nodes.table(name)).distinct())
-    return nodes.union(queries)
-
-
 # Checks of whole relations
 
 
@@ -275,16 +270,23 @@ def checks(wrongs: Iterable[tuple[Node, str]], inputs: Inputs, table: str) -> It
     for found, message in wrongs:
         holds = nodes.negate(nodes.is_missing(someone))
         yield nodes.choose([(found, inputs.dialect.refuse(message, holds))], nodes.truth(True))
+    yield from inputs.dialect.session_checks()
 
 
-def row_wrongs(inputs: Inputs, policy: Policy) -> Iterator[tuple[Node, str]]:
-    """Yield what may be wrong with the relations as a whole, each with its message."""
+def row_wrongs(
+    inputs: Inputs, policy: Policy, *, are_folded: bool = False
+) -> Iterator[tuple[Node, str]]:
+    """Yield what may be wrong with the relations as a whole, each with its message.
+
+    What a source made of a shop's own rows, `are_folded`, has each order and each return once.
+    """
     row = inputs.part("rows")
-    if "order_id" in inputs.columns:
-        orders = nodes.select({"link": nodes.column("link", row)}, nodes.table(row))
-        found = inputs.dialect.repeats(orders.where(_is_order(row)), nodes.column("link", row))
-        yield found, "an order stands in several rows"
-        yield collated("link", row, inputs), BINARY
+    if "order_id" in inputs.columns and not are_folded:
+        own = nodes.column("order_id", row)
+        rows = nodes.select({"order_id": own}, nodes.table(row))
+        yield inputs.dialect.repeats(rows, own), "an order stands in several rows, or a return"
+        link = nodes.column("link", row) if inputs.linked else own
+        yield from id_wrongs("order_id", link, inputs, row)
     if inputs.customers is not None:
         yield from customer_wrongs(inputs, row)
     if policy.returns == "refuse":
@@ -293,7 +295,7 @@ def row_wrongs(inputs: Inputs, policy: Policy) -> Iterator[tuple[Node, str]]:
         unlinked = unlinked.where(nodes.column("is_unlinked", counted))
         message = "the policy refuses returns that name no order, and there are some"
         yield nodes.exists(unlinked), message
-    yield collated("customer_id", row, inputs), BINARY
+    yield from id_wrongs("customer_id", nodes.column("customer_id", row), inputs, row)
 
 
 def customer_wrongs(inputs: Inputs, others: str) -> Iterator[tuple[Node, str]]:
@@ -305,24 +307,31 @@ def customer_wrongs(inputs: Inputs, others: str) -> Iterator[tuple[Node, str]]:
     yield inputs.dialect.repeats(people, ids), message
     message = "customer_id is of different types in the orders and the customers"
     yield _of_two_kinds(inputs, others), message
-    yield collated("customer_id", name, inputs), BINARY
+    yield from id_wrongs("customer_id", ids, inputs, name)
+
+
+def id_wrongs(name: str, ids: Node, inputs: Inputs, table: str) -> Iterator[tuple[Node, str]]:
+    """Yield what may be wrong with a whole column of ids: its type, and its collation.
+
+    A collation under which different texts are equal, or sort by another order, is refused.
+    """
+    strange = nodes.negate(inputs.dialect.is_kind(ids, *IDS))
+    yield of_one(ids, strange, table), f"{name} {_NO_ID}"
+    blurred = inputs.dialect.is_collated(ids)
+    if blurred is not None:
+        yield of_one(ids, blurred, table), COLLATED
 
 
 def _of_two_kinds(inputs: Inputs, others: str) -> Node:
     """Tell ids of different kinds: the number 1 and the text "1" are two customers."""
-    kinds = [
-        _of_one(inputs.dialect.family(nodes.column("customer_id", part)), part)
-        for part in (others, inputs.part("customers"))
-    ]
+    kinds = []
+    for part in (others, inputs.part("customers")):
+        ids = nodes.column("customer_id", part)
+        kinds.append(of_one(ids, inputs.dialect.family(ids), part))
     return nodes.compare(kinds[0], "!=", kinds[1])
 
 
-def collated(name: str, table: str, inputs: Inputs) -> Node:
-    """Tell a collation under which different texts are equal, or sort by another order."""
-    ids = nodes.column(name, table)
-    return _of_one(inputs.dialect.is_collated(ids), table)
-
-
-def _of_one(value: Node, table: str) -> Node:
-    """Return what holds of a column, asked of one row."""
-    return nodes.subquery(nodes.select({"one": value}, nodes.table(table)).limit(1))
+def of_one(ids: Node, told: Node, table: str) -> Node:
+    """Return what an id tells of all of its column, whose type is that of each."""
+    known = nodes.negate(nodes.is_missing(ids))
+    return nodes.subquery(nodes.select({"one": told}, nodes.table(table)).where(known).limit(1))

@@ -9,26 +9,38 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, ClassVar, Final, TypeAlias, Unpack
+from uuid import uuid4
 
+from crmcore.conditions import FieldType
 from crmcore.errors import DataError
 from crmcore.policy import Policy
+from crmcore.records.source import Source
 from crmcore.sql.dialects import DIALECTS, IDS, Dialect
 from crmcore.sql.dialects.dialect import Kind
-from crmcore.sql.query import ReadOptions, to_sql
+from crmcore.sql.mapping import BadRows
+from crmcore.sql.moments import Parameter
+from crmcore.sql.options import ReadOptions
+from crmcore.sql.query import to_sql
+from crmcore.sql.shop import asked_names
+from crmcore.sql.spine import DateSpine
 from crmcore.sql.statement import Statement
 
 __all__ = ["evaluate_on"]
 
-_KINDS: Final[Mapping[str, tuple[Kind, ...]]] = {
+_Kinds: TypeAlias = tuple[Kind | None, ...]
+"""What a column may hold; ``None``: what is of no kind, such as an ``ENUM``."""
+_OF_ORDERS: Final[Mapping[str, _Kinds]] = {
     "customer_id": IDS,
     "order_id": IDS,
     "returns_order_id": IDS,
     "placed_us": ("whole",),
     "amount_minor": ("whole",),
-    "status": ("text",),
-    "blocked": ("boolean",),
+    "status": ("text", None),
+    "quantity": ("whole",),
+    "channel": ("text",),
+    "promotion": ("text",),
 }
-_OF_FIELDS: Final[Mapping[str, tuple[Kind, ...]]] = {
+_OF_FIELDS: Final[Mapping[str, _Kinds]] = {
     "int": ("whole",),
     "ratio": ("whole",),
     "date": ("date",),
@@ -37,7 +49,6 @@ _OF_FIELDS: Final[Mapping[str, tuple[Kind, ...]]] = {
     "label": ("text",),
     "text": ("text",),
 }
-_NAMES: Final = ("crmcore_orders", "crmcore_customers")
 _Types: TypeAlias = Mapping[str, str]
 """The engine's name of the type of each column."""
 
@@ -49,7 +60,9 @@ def evaluate_on(
     *,
     facts: object | None = None,
     connection: object | None = None,
-    as_of: date | Sequence[date],
+    as_of: date | Sequence[date] | DateSpine,
+    source: Source | None = None,
+    bad_rows: BadRows = "refuse",
     **options: Unpack[ReadOptions],
 ) -> object:
     """Grade everybody where the orders are, and return the same kind of relation, lazily.
@@ -69,9 +82,12 @@ def evaluate_on(
     connection
         A SQLAlchemy connection to PostgreSQL.
     as_of
-        As for `crmcore.sql.to_sql`: a moment, or several dates.
+        As for `crmcore.sql.to_sql`: a moment, several dates, or a `crmcore.sql.DateSpine`.
+    source, bad_rows
+        As for `crmcore.sql.to_sql`: then `orders` has the shop's own columns. What each holds is
+        found from its type.
     **options
-        The rest of what `crmcore.sql.to_sql` is told.
+        ``last_evaluated_at``, ``columns`` and ``scores``, as for `crmcore.sql.to_sql`.
 
     Returns
     -------
@@ -85,7 +101,8 @@ def evaluate_on(
         As by `crmcore.sql.to_sql`.
     DataError
         A column is missing or of a type that does not fit, with its name; or what is given is
-        none of these kinds, or of two.
+        none of these kinds, or of two; or `as_of` is a `crmcore.sql.Parameter`; or a DuckDB session
+        that has customers, too, does not look relations up (``python_enable_replacements``).
     MissingExtraError
         SQLGlot is not installed.
 
@@ -101,12 +118,17 @@ def evaluate_on(
     >>> graded.filter("score > 10").select("customer_id, class, score").fetchall()
     [('C1', 'bronze', 16)]
     """
+    if isinstance(as_of, Parameter):
+        raise DataError("give the moment itself: nothing binds a parameter here", column="as_of")
     relations = {"orders": orders, "customers": customers, "facts": facts}
     given = {name: one for name, one in relations.items() if one is not None}
     if ("orders" in given) == ("facts" in given):
         raise DataError("give either orders or facts")
+    if source is not None and orders is None:
+        raise DataError("a source says how orders are read: give them, not facts")
     place = _place_of(list(given.values()), connection)
-    names = dict(zip(given, place.names(), strict=True))
+    names = dict(zip(given, place.names, strict=True))
+    kinds = None if source is None else _kinds(source, place, orders)
     query = to_sql(
         policy,
         dialect=place.dialect.name,
@@ -114,34 +136,65 @@ def evaluate_on(
         customers=names.get("customers"),
         facts=names.get("facts"),
         as_of=as_of,
+        source=source,
+        kinds=kinds,
+        bad_rows=bad_rows,
         **options,
     )
-    kinds = _wanted(policy, options.get("columns") or {})
+    columns = options.get("columns") or {}
+    wanted = {
+        "orders": _named(_OF_ORDERS, columns),
+        "customers": _named(_of_fields(policy.attributes), _of_customers(columns)),
+        "facts": _of_fields(policy.fields),
+    }
     for name, relation in given.items():
-        read = query.reads.get(names[name], frozenset())
-        _check(read, place.types(relation), kinds, place.dialect)
+        if source is None or name != "orders":
+            read = query.reads.get(names[name], frozenset())
+            _check(read, wanted[name], place, relation)
     return place.run(query)
 
 
-def _wanted(policy: Policy, columns: Mapping[str, str | None]) -> dict[str, tuple[Kind, ...]]:
-    """Return what the columns must hold that are read as they are, by the names they have."""
-    fields = {name: _OF_FIELDS.get(type_.kind, ()) for name, type_ in policy.fields.items()}
-    return {columns.get(name, name) or name: kinds for name, kinds in {**fields, **_KINDS}.items()}
+def _kinds(source: Source, place: _Place, orders: object) -> dict[str, Kind]:
+    """Return what the columns of a shop hold, without those that nothing reads."""
+    found, types = {}, place.types(orders)
+    for name in sorted(asked_names(source)):
+        type_ = place.type_of(name, types)
+        if type_ is not None:
+            kind = place.dialect.kind_of(type_)
+            if kind is None:
+                raise DataError(f"{type_} is no type that a query reads", column=name)
+            found[name] = kind
+    return found
+
+
+def _of_fields(fields: Mapping[str, FieldType]) -> Mapping[str, _Kinds]:
+    found = {name: _OF_FIELDS.get(type_.kind, ()) for name, type_ in fields.items()}
+    return {**found, "customer_id": IDS}
+
+
+def _of_customers(columns: Mapping[str, str | None]) -> Mapping[str, str | None]:
+    """Return the names of columns of the customers: what is the orders' too is the orders'."""
+    own = columns.keys() - (_OF_ORDERS.keys() - {"customer_id"})
+    return {name: columns[name] for name in own}
+
+
+def _named(kinds: Mapping[str, _Kinds], columns: Mapping[str, str | None]) -> Mapping[str, _Kinds]:
+    """Return what columns must hold, by the names they have."""
+    return {columns.get(name, name) or name: found for name, found in kinds.items()}
 
 
 def _check(
-    read: frozenset[str],
-    types: _Types,
-    wanted: Mapping[str, tuple[Kind, ...]],
-    dialect: Dialect,
+    read: frozenset[str], wanted: Mapping[str, _Kinds], place: _Place, relation: object
 ) -> None:
+    types = place.types(relation)
     for name in sorted(read):
-        if name not in types:
+        type_ = place.type_of(name, types)
+        if type_ is None:
             raise DataError("the relation has no such column", column=name)
         kinds = wanted.get(name, ())
-        if kinds and not any(dialect.holds(types[name], kind) for kind in kinds):
-            message = f"{types[name]} is no type of this column: give {' or '.join(kinds)}"
-            raise DataError(message, column=name)
+        if kinds and not place.holds(type_, kinds):
+            known = " or ".join(kind for kind in kinds if kind is not None)
+            raise DataError(f"{type_} is no type of this column: give {known}", column=name)
 
 
 # Where the data is
@@ -155,10 +208,25 @@ class _Place(ABC):
     def __init__(self, given: Sequence[Any], connection: Any) -> None:
         self.given = given
         self.connection = connection
+        # In the query; none that a table has, or that another thread uses.
+        self.names: Sequence[str] = [f"crmcore_{uuid4().hex}" for _ in given]
 
-    def names(self) -> Sequence[str]:
-        """Return the names of the relations in the query."""
-        return _NAMES[: len(self.given)]
+    @property
+    def folds(self) -> bool:
+        """Whether a column is found by its name in other capitals."""
+        return False
+
+    def type_of(self, name: str, types: _Types) -> str | None:
+        """Return the type of the column that the engine finds by a name."""
+        if name in types or not self.folds:
+            return types.get(name)
+        same = (type_ for one, type_ in types.items() if one.casefold() == name.casefold())
+        return next(same, None)
+
+    def holds(self, type_: str, kinds: _Kinds) -> bool:
+        """Return whether a type is one of some kinds."""
+        own = self.dialect.kind_of(type_)
+        return own in kinds or any(kind and self.dialect.holds(type_, kind) for kind in kinds)
 
     @abstractmethod
     def types(self, relation: Any) -> _Types:
@@ -175,12 +243,23 @@ class _DuckDB(_Place):
     def types(self, relation: Any) -> _Types:
         return dict(zip(relation.columns, map(str, relation.types), strict=True))
 
+    @property
+    def folds(self) -> bool:
+        """Names are the same in all capitals."""
+        return True
+
     def run(self, query: Statement) -> object:
-        # The engine finds a relation by the name of a variable.
-        crmcore_customers = self.given[-1]
-        found = self.given[0].query(_NAMES[0], query)
-        del crmcore_customers
-        return found
+        """Run with the customers where the engine looks a name up: among this module's own."""
+        (name, *others), (relation, *more) = self.names, self.given
+        asked = "select current_setting('python_enable_replacements')"
+        if more and relation.query(name, asked).fetchall() == [(False,)]:
+            raise DataError("customers beside orders need DuckDB's python_enable_replacements")
+        globals().update(zip(others, more, strict=True))
+        try:
+            return relation.query(name, query)
+        finally:
+            for one in others:
+                del globals()[one]
 
 
 class _Spark(_Place):
@@ -189,23 +268,29 @@ class _Spark(_Place):
     def types(self, relation: Any) -> _Types:
         return {one.name: one.dataType.simpleString() for one in relation.schema.fields}
 
+    @property
+    def folds(self) -> bool:
+        """Names are the same in all capitals unless the session says otherwise."""
+        return bool(self.given[0].sparkSession.conf.get("spark.sql.caseSensitive") == "false")
+
     def run(self, query: Statement) -> object:
         """Run over views that are there until the query is analysed."""
         session = self.given[0].sparkSession
         try:
-            for name, frame in zip(self.names(), self.given, strict=True):
+            for name, frame in zip(self.names, self.given, strict=True):
                 frame.createOrReplaceTempView(name)
             return session.sql(query)
         finally:
-            for name in self.names():
+            for name in self.names:
                 session.catalog.dropTempView(name)
 
 
 class _SQLAlchemy(_Place):
     dialect = DIALECTS["postgres"]
 
-    def names(self) -> Sequence[str]:
-        return self.given
+    def __init__(self, given: Sequence[Any], connection: Any) -> None:
+        super().__init__(given, connection)
+        self.names = given
 
     def types(self, relation: Any) -> _Types:
         from sqlalchemy import text

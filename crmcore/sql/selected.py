@@ -12,11 +12,12 @@ from crmcore.facts.selection import row_fields
 from crmcore.policy import Policy
 from crmcore.sql import nodes
 from crmcore.sql.conditions import condition
+from crmcore.sql.dialects import Dialect
 from crmcore.sql.inputs import Inputs
 from crmcore.sql.nodes import Node
 from crmcore.sql.values import Scope, outside
 
-__all__ = ["ROW_COLUMNS", "Selected", "asked_columns", "bound_where", "rows_scope"]
+__all__ = ["ROW_COLUMNS", "Selected", "asked_columns", "bound_where", "exact_sum", "rows_scope"]
 
 ROW_COLUMNS = ("status", "quantity", "channel", "promotion")
 """Columns of the rows that only some facts ask for."""
@@ -146,3 +147,20 @@ class Selected:
         refused = self.dialect.refuse(f"{OUTSIDE} (column {', '.join(wrong)})", holds)
         found = nodes.choose([(nodes.any_of([*wrong.values()]), refused)], holds)
         yield nodes.choose([(nodes.all_of(terms), found)], nodes.truth(False))
+
+
+def exact_sum(
+    name: str, total: tuple[Node, Node], dialect: Dialect, where: Node | None = None
+) -> Node:
+    """Return a sum as 64 bits, missing where `where` does not hold.
+
+    `total` is the sum, and that of absolute values: where that one leaves 64 bits, it is refused.
+    """
+    found, absolute = total
+    fits = nodes.cast(found, "bigint")
+    beyond = nodes.compare(absolute, ">", dialect.wide_number(nodes.INT64_MAX))
+    message = f"the absolute amounts of a customer add up beyond 64 bits (column {name})"
+    cases = [(beyond, dialect.refuse(message, fits))]
+    if where is not None:
+        cases.append((nodes.negate(where), nodes.nothing("bigint")))
+    return nodes.choose(cases, fits)

@@ -11,13 +11,13 @@ from crmcore.errors import DataError, PolicyError, Problem
 from crmcore.records.formula import Product, parse_formula
 from crmcore.records.source import Exclusion, Source, StatusRule, Test
 from crmcore.sql import nodes
-from crmcore.sql.constructs import construct
 from crmcore.sql.dialects import IDS, Dialect
 from crmcore.sql.dialects.dialect import Kind
 from crmcore.sql.nodes import Node
 from crmcore.sql.numbers import FINE, bound, scaled, trouble
+from crmcore.sql.refusals import Use, refused
 
-__all__ = ["Shop", "kinds_of"]
+__all__ = ["Shop", "asked_names", "kinds_of"]
 
 _KINDS: Final[Mapping[str, Kind]] = {kind: kind for kind in get_args(Kind)}
 _NUMBERS: Final = ("whole", "decimal", "text")
@@ -34,7 +34,7 @@ _READ: Final[Mapping[str, tuple[str, ...]]] = {
     "category": IDS,
     "channel": ("text",),
     "promotion": ("text",),
-    "placed_at": ("instant", "time", "date", "whole"),
+    "placed_at": ("instant", "time", "date", "whole", "text"),
     "quantity": _NUMBERS,
     "status": _TEXTS,
     "currency": _TEXTS,
@@ -54,6 +54,26 @@ def kinds_of(kinds: Mapping[str, str]) -> dict[str, Kind]:
         if kind not in _KINDS:
             raise DataError(f"no such kind; allowed: {', '.join(_KINDS)}", column=name)
     return {name: _KINDS[kind] for name, kind in kinds.items()}
+
+
+def asked_names(source: Source) -> set[str]:
+    """Return *their* names of all columns that a source reads where they are there."""
+    named = {name: getattr(source.columns, name) for name in type(source.columns).model_fields}
+    standard = {name if theirs is None else theirs for name, theirs in named.items()}
+    tested = {one.column for one in _tests(source)}
+    return (standard | tested | {name for one in _terms(source) for name in one.columns}) - {False}
+
+
+def _tests(source: Source) -> list[Test]:
+    """Return all tests, those beside others too."""
+    rules: list[Exclusion | StatusRule] = [*source.exclude, *source.status.first]
+    return [test for rule in rules for test in (rule, *rule.also)]
+
+
+def _terms(source: Source) -> tuple[Product, ...]:
+    """Return the products that the amount is the sum of, where there is a formula."""
+    formula = source.amount.formula
+    return () if formula is None else parse_formula(formula).products
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +143,8 @@ class Shop:
     def products(self) -> tuple[Product, ...]:
         """The sum that makes the amount."""
         if self.source.amount.formula is not None:
-            return parse_formula(self.source.amount.formula).products
-        columns = [self.names[name] for name in self._way]
-        return (Product(Decimal(1), tuple(columns)),)
+            return _terms(self.source)
+        return (Product(Decimal(1), tuple(self.names[name] for name in self._way)),)
 
     @property
     def in_minor(self) -> bool:
@@ -156,9 +175,8 @@ class Shop:
 
     @property
     def tests(self) -> list[Test]:
-        """All tests of the source, those beside others too."""
-        rules: list[Exclusion | StatusRule] = [*self.source.exclude, *self.source.status.first]
-        return [test for rule in rules for test in (rule, *rule.also)]
+        """All tests of the source."""
+        return _tests(self.source)
 
     @property
     def named(self) -> list[str]:
@@ -170,15 +188,13 @@ class Shop:
     # What cannot be read
 
     def _problems(self) -> Iterator[Problem]:
-        if self.dialect.name == "bigquery":
-            yield from self._refused("any source", "source", "source", ("bigquery",))
-        if self.source.rows == "lines":
-            yield from self._refused('`rows = "lines"`', "source.rows", "lines")
-        names = self.names
+        names, uses = self.names, [Use("source", "any source", "source", "source")]
         for name in _UNREAD:
             if name in names:
                 what = "`status_at`, `known_at`, `version`"
-                yield from self._refused(what, f"source.columns.{name}", names[name])
+                uses.append(Use("source", what, f"source.columns.{name}", names[name]))
+        for use in uses:
+            yield from refused(use, self.dialect.name)
         for name, fitting in _READ.items():
             if name in names:
                 yield from self._unfit(f"source.columns.{name}", names[name], fitting)
@@ -192,12 +208,6 @@ class Shop:
             )
             given = tuple(kind for kind in given if kind != "float")
             yield from self._unfit("source", test.column, given)
-
-    def _refused(
-        self, name: str, path: str, given: str, only: tuple[str, ...] | None = None
-    ) -> Iterator[Problem]:
-        why = construct("source", name).standing(self.dialect.name).why
-        yield Problem("not_in_sql", f"{name} has no SQL form, as {why}", path, given)
 
     def _unfit(self, path: str, name: str, fitting: tuple[str, ...]) -> Iterator[Problem]:
         kind = self.kinds.get(name)

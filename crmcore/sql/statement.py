@@ -54,6 +54,11 @@ class Statement(str):
         made._edges, made._zone, made._whole_days = edges, zone, whole_days
         return made
 
+    def __reduce__(self) -> tuple[type[Statement], tuple[object, ...]]:
+        """Return what copies are made of, in this process or another."""
+        known = (self._edges, self._zone, self.columns, self.reads, self._whole_days)
+        return Statement, (str(self), *known)
+
     def parameters(
         self, as_of: date, last_evaluated_at: date | None = None
     ) -> dict[str, int | None]:

@@ -7,8 +7,9 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import cast
 
-from crmcore.calendars import to_date
-from crmcore.columns import Column
+import numpy as np
+
+from crmcore.calendars import moments, to_date
 from crmcore.errors import PolicyError, Problem
 from crmcore.evaluation import Evaluation, evaluate, evaluate_facts
 from crmcore.facts import FactTable
@@ -19,8 +20,10 @@ from crmcore.records.identity import IdentityMap
 from crmcore.records.orders import OrderTable
 from crmcore.records.raw import RawValues
 from crmcore.scoring import QuantileStep, Scorer
+from crmcore.timing import Timing
+from crmcore.workbench.counting import Group, read_counts, steps_between
 
-__all__ = ["fit", "fit_facts", "frozen", "recipe_of", "to_fit"]
+__all__ = ["fit", "fit_counts", "fit_facts", "frozen", "recipe_of", "to_fit"]
 
 _MEASURED = ("quantiles", "best", "missing")
 """The keys of a score that stand in another form once it is fitted."""
@@ -146,6 +149,65 @@ def fit_facts(
     return frozen(policy, result)
 
 
+def fit_counts(
+    recipe: str | Path | Mapping[str, object],
+    counts: object | Mapping[str, RawValues],
+    *,
+    as_of: date,
+    scorers: Mapping[str, Scorer] | None = None,
+) -> Policy:
+    """Measure the quantiles of a policy on customers whom an engine counted by their values.
+
+    The policy is, to the bit, the one that `fit` gives for these customers: how often a value
+    occurs is all that quantiles need.
+
+    Parameters
+    ----------
+    recipe, scorers
+        As for `fit`.
+    counts
+        What the query of `crmcore.sql.to_sql_counts` gives for this recipe: a frame of any package,
+        or one array or list a column. The order of rows does not matter.
+    as_of
+        The moment as of which customers were counted.
+
+    Raises
+    ------
+    PolicyError
+        As by `fit`.
+    DataError
+        A column is missing, another one is there or holds something else; a row has no score of
+        the recipe, counts less than 1 customer, or is there twice; a divisor is not above 0; the
+        scores count different numbers of customers, or more than 64 bits hold.
+    MissingExtraError
+        A frame is given, and pyarrow is not installed.
+
+    Notes
+    -----
+    Cost: a sort of the values of each score.
+
+    Examples
+    --------
+    >>> recipe = {
+    ...     "format": 1,
+    ...     "name": "shop",
+    ...     "zone": "UTC",
+    ...     "currency": {"code": "EUR", "exponent": 2},
+    ...     "sale_statuses": ["paid"],
+    ...     "scores": {"frequency_points": {"fact": "sale_count", "quantiles": 4}},
+    ... }
+    >>> counts = {"score": ["frequency_points"] * 3, "value": [1, 2, 9], "customers": [2, 1, 1]}
+    >>> policy = fit_counts(recipe, counts, as_of=date(2025, 12, 31))
+    >>> policy.document["scores"]["frequency_points"]["from"]
+    [[2, 3], [9, 4]]
+    """
+    policy = recipe_of(recipe, scorers)
+    groups = read_counts(policy, counts)
+    now = moments(as_of, policy.zone)
+    timing = Timing(policy.zone, now, policy.evaluation.held(now, policy.zone))
+    return _frozen(policy, groups, timing)
+
+
 def recipe_of(
     recipe: str | Path | Mapping[str, object], scorers: Mapping[str, Scorer] | None = None
 ) -> Policy:
@@ -164,27 +226,40 @@ def to_fit(policy: Policy) -> tuple[QuantileStep, ...]:
 
 def frozen(policy: Policy, result: Evaluation) -> Policy:
     """Return a policy with the quantiles frozen that its own evaluation measured."""
-    on = to_date(int(result.timing.now.day[0]))
+    each = Group(result.columns, np.ones(len(result), np.int64))
+    return _frozen(policy, {step.name: each for step in to_fit(policy)}, result.timing)
+
+
+def _frozen(policy: Policy, groups: Mapping[str, Group], timing: Timing) -> Policy:
+    """Return a policy with the quantiles frozen, each measured on its own group."""
+    on = to_date(int(timing.now.day[0]))
     while steps := to_fit(policy):
         step = steps[0]
+        group = _decided(policy, step, groups[step.name], timing)
         scores = cast(Mapping[str, object], policy.document["scores"])
-        score = {step.name: _written(step, scores[step.name], result.columns, on)}
+        score = {step.name: _written(step, scores[step.name], group, on)}
         # Loaded anew for each: the points that others lie inside of are known only now.
         policy = load_recipe({**policy.document, "scores": {**scores, **score}}, policy.scorers)
     return policy
 
 
-def _written(
-    step: QuantileStep, recipe: object, columns: Mapping[str, Column], on: date
-) -> dict[str, object]:
+def _decided(policy: Policy, step: QuantileStep, group: Group, timing: Timing) -> Group:
+    """Return a group with the scores that lie between its columns and what is measured."""
+    columns, rows = dict(group.columns), len(group.customers)
+    for one in steps_between(policy, group.columns, step.needs):
+        columns[one.name] = one.apply(columns, rows, timing)
+    return Group(columns, group.customers)
+
+
+def _written(step: QuantileStep, recipe: object, group: Group, on: date) -> dict[str, object]:
     """Return a score as it is written once it is fitted."""
     given = cast(Mapping[str, object], recipe)
     kept = {key: value for key, value in given.items() if key not in _MEASURED}
-    edges = step.frozen(columns).model_dump(by_alias=True, exclude_none=True)
+    score = step.frozen(group.columns, group.customers)
     fitted = {
         "quantiles": step.quantiles,
         "best": step.best,
         "on": on,
-        "customers": step.measured(columns),
+        "customers": step.measured(group.columns, group.customers),
     }
-    return {**kept, **edges, "fitted": fitted}
+    return {**kept, **score.model_dump(by_alias=True, exclude_none=True), "fitted": fitted}

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import compress
+from random import Random
+from typing import Literal
 
 import numpy as np
 from dateutil.relativedelta import relativedelta
@@ -354,3 +357,52 @@ def test_quantiles_of_any_ratios_are_bands_or_refused(
     column = Column("ratio", over, divisor=under, exponent=exponent)
     _, problems = quantile_bands(column, parts, best).bind("ratio", exponent=exponent)
     assert {one.code for one in problems} <= {"out_of_range"}
+
+
+def as_column(values: Sequence[Fraction | float | None], kind: Literal["ratio", "float"]) -> Column:
+    known = np.array([value is not None for value in values], bool)
+    if kind == "float":
+        return Column("float", np.array([float(value or 0) for value in values]), known)
+    pairs = [(value or Fraction(0)).as_integer_ratio() for value in values]
+    over, under = (np.array([one[at] for one in pairs], np.int64) for at in (0, 1))
+    # Written otherwise from row to row, as means are: 1/2 and 2/4.
+    more = 1 + np.arange(len(values)) % 3
+    return Column("ratio", over * more, known, under * more, exponent=2)
+
+
+@given(
+    st.lists(st.tuples(st.none() | st.integers(-40, 40), st.integers(1, 4)), max_size=20),
+    st.sampled_from(["ratio", "float"]),
+    PARTS,
+    BEST,
+    st.randoms(use_true_random=False),
+)
+def test_a_row_may_stand_for_several_customers(
+    rows: list[tuple[int | None, int]],
+    kind: Literal["ratio", "float"],
+    parts: int,
+    best: Best,
+    chance: Random,
+) -> None:
+    values = [None if value is None else Fraction(value, 8) for value, _ in rows]
+    each = [value for value, (_, times) in zip(values, rows, strict=True) for _ in range(times)]
+    chance.shuffle(each)
+    customers = np.array([times for _, times in rows], np.int64)
+    counted = quantile_bands(as_column(values, kind), parts, best, customers)
+    assert counted == quantile_bands(as_column(each, kind), parts, best)
+
+
+@given(st.dictionaries(numbers, st.integers(1, 2**60), min_size=1, max_size=7), PARTS, BEST)
+@example({1: 2**62 - 1, 2: 2**62 - 1, 3: 1}, 10, "high").via("as many as there may be")
+def test_many_customers_are_counted_exactly(times: dict[int, int], parts: int, best: Best) -> None:
+    column = Column("int", np.array(list(times), np.int64))
+    written = quantile_bands(column, parts, best, np.array(list(times.values()), np.int64))
+    bands, _ = written.bind("int")
+    assert bands is not None
+    total = sum(times.values())
+
+    def points_of(value: int) -> int:
+        worse = [one < value if best == "high" else one > value for one in times]
+        return 1 + parts * sum(compress(times.values(), worse)) // total
+
+    assert bands.apply(column, NOW, UTC).to_list() == [points_of(value) for value in times]

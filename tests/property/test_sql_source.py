@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from random import Random
 from typing import Any
 
 import pyarrow as pa
-from engines import Engine, Engines, every
-from hypothesis import HealthCheck, Phase, given, settings
+import pytest
+from engines import Engine, Engines, every, uncompiled
+from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
+from time_texts import NO_TIME_TEXTS, OFFSET_TEXTS, TIME_TEXTS
 
 import crmcore as crm
-from crmcore.calendars import zone
+from crmcore.calendars import Zone, zone
 from crmcore.records.arrow import raw_columns
 from crmcore.records.preparing import prepare
 from crmcore.records.raw import Raw
 from crmcore.records.reading import STATUSES, standardise
-from crmcore.sql import nodes, to_sql_account
+from crmcore.sql import nodes, to_sql, to_sql_account
 from crmcore.sql.dialects import DIALECTS
+from crmcore.sql.lines import Folding
 from crmcore.sql.mapping import Reading
 
 MANY = settings.default.max_examples > 300
@@ -187,7 +192,14 @@ TIMES = [
     ),
     Held("date", pa.date32(), [one.date() for one in (*WALLS, FAR)], [w.date() for w in WALLS]),
     Held("whole", pa.int64(), SECONDS, [0, 1_700_000_000, 1_750_000_000]),
+    texts([*NO_TIME_TEXTS, *TIME_TEXTS, *OFFSET_TEXTS], [*TIME_TEXTS, *OFFSET_TEXTS]),
+    texts([*NO_TIME_TEXTS, TIME_TEXTS[0], *OFFSET_TEXTS], OFFSET_TEXTS),
 ]
+LINES = [
+    texts(["1", "2", "a", "A", ""], ["1", "2", "3", "4", "5"]),
+    Held("whole", pa.int64(), [1, 2, 3], [1, 2, 3, 4, 5]),
+]
+OF_ONE_ORDER = ("Buyer", "Of", "Shop", "State")
 NOTED = [
     texts(NOTES),
     Held("boolean", pa.bool_(), [True, False], [True, False]),
@@ -203,6 +215,7 @@ class Case:
     table: pa.Table
     kinds: dict[str, str]
     source: crm.Source
+    is_graded: bool
 
 
 @st.composite
@@ -246,6 +259,7 @@ def cases(draw: st.DrawFn) -> Case:
         amount["rounding"] = draw(st.sampled_from(["refuse", "half_even", "half_up", "down"]))
     way = draw(st.sampled_from(["amount", "amount_minor", "unit_price", "formula"]))
     held["Net"] = draw(st.sampled_from(AMOUNTS))
+    by_line = draw(st.booleans())
     if way == "formula":
         held["Post"] = draw(st.sampled_from(AMOUNTS))
         formulas = ["Net - Post", "Net * 1.19 + Post", "0.5 * Net - 2 * Post + 1.005", "Net * Post"]
@@ -255,7 +269,10 @@ def cases(draw: st.DrawFn) -> Case:
     if way == "unit_price" or draw(st.booleans()):
         held["Count"] = draw(st.sampled_from(QUANTITIES))
         columns["quantity"] = "Count"
-    if draw(st.booleans()):
+    if by_line and draw(st.integers(0, 2)):
+        held["Line"] = draw(st.sampled_from(LINES))
+        columns["line_id"] = "Line"
+    if draw(st.integers(0, 3 if by_line else 1)):
         held["Order"] = draw(st.sampled_from(IDS))
         columns["order_id"] = "Order"
         if draw(st.booleans()):
@@ -286,13 +303,17 @@ def cases(draw: st.DrawFn) -> Case:
     ]
     chance, size = Random(draw(st.integers(0, 2**40))), draw(st.integers(0, 40))
     table = pa.table({name: one.column(chance, size) for name, one in held.items()})
+    if by_line and "Order" in held:
+        table = grouped(table, chance)
     # Rows that repeat others.
     again = [chance.randrange(size) for _ in range(chance.choice((0, 1, 5)))] if size else []
     table = pa.concat_tables([table, table.take(pa.array(again, pa.int64()))])
+    stated = held["When"].plain != OFFSET_TEXTS or draw(st.booleans())
     source = crm.load_source(
         {
             "currency": {"code": "EUR", "exponent": draw(st.sampled_from([0, 2, 3]))},
-            "zone": draw(st.sampled_from(ZONES)),
+            "rows": "lines" if by_line else "orders",
+            **({"zone": draw(st.sampled_from(ZONES))} if stated else {}),
             "time_unit": draw(st.sampled_from(["s", "ms", "us"])),
             "columns": columns,
             "amount": amount,
@@ -300,7 +321,21 @@ def cases(draw: st.DrawFn) -> Case:
             "exclude": excluded,
         }
     )
-    return Case(table, known, source)
+    return Case(table, known, source, is_graded=draw(st.integers(0, 2)) == 0)
+
+
+def grouped(table: pa.Table, chance: Random) -> pa.Table:
+    """Lines of few orders, most of which agree in what an order has once."""
+    if not len(table):
+        return table
+    few = [chance.randrange(min(len(table), 8)) for _ in range(len(table))]
+    strays = chance.choice((0, 0, 0.1))
+    first = [row if chance.random() < strays else few[row] for row in range(len(table))]
+    for name in (one for one in ("Order", *OF_ONE_ORDER) if one in table.column_names):
+        rows = few if name == "Order" else first
+        column = table.column(name).take(pa.array(rows))
+        table = table.set_column(table.column_names.index(name), name, column)
+    return table
 
 
 # The two ways
@@ -315,7 +350,7 @@ def item(raw: Raw | None, row: int) -> Any:
 def by_package(case: Case) -> tuple[Counter[Any], Counter[Any]]:
     """The canonical rows and the account, as the package has them."""
     standard = standardise(raw_columns(case.table), case.source)
-    done = prepare(standard, by_line=False, zone=zone("UTC"))
+    done = prepare(standard, by_line=case.source.rows == "lines", zone=zone("UTC"))
     rows = done.rows
     found = Counter(
         (
@@ -375,14 +410,69 @@ def is_too_long(error: Exception) -> bool:
     return "more digits than" in str(error)
 
 
-def same(case: Case, engine: Engine) -> None:
+def policy_of(source: crm.Source) -> crm.Policy:
+    """A policy whose facts read every column that rows are made of."""
+    return crm.load_policy(
+        {
+            "extends": "classic",
+            "format": 1,
+            "name": "source",
+            "zone": source.zone or "UTC",
+            "currency": {"code": "EUR", "exponent": source.currency.exponent},
+            "facts": {
+                "pieces": {"of": "order", "take": "sum", "field": "quantity"},
+                "channels": {"of": "order", "take": "distinct", "field": "channel"},
+                "given_back": {"of": "return", "take": "count"},
+                "first_ever_at": {"of": "order", "take": "first"},
+            },
+        }
+    )
+
+
+def graded_by_package(case: Case) -> list[dict[str, Any]]:
+    orders = crm.OrderTable.from_frame(case.table, case.source)
+    rows: list[dict[str, Any]]
+    rows = crm.evaluate(policy_of(case.source), orders, as_of=AS_OF).to_frame().to_pylist()
+    return rows
+
+
+def graded_by_engine(case: Case, engine: Engine) -> list[dict[str, Any]]:
+    query = to_sql(
+        policy_of(case.source),
+        dialect=engine.dialect,
+        orders="given",
+        source=case.source,
+        kinds=case.kinds,
+        bad_rows="set_aside",
+        as_of=AS_OF,
+    )
+    rows: list[dict[str, Any]] = engine.fetch(query).to_pylist()
+    return rows
+
+
+def or_refused(found: Callable[[], Any], refusals: tuple[type[Exception], ...]) -> Any:
+    """What is found, or that it is refused; nothing where a number is too long for a query."""
     try:
-        found = by_engine(case, engine)
-    except engine.failure as error:
-        if not is_too_long(error):
-            raise
-        return
-    assert found == by_package(case)
+        return found()
+    except refusals as error:
+        return None if is_too_long(error) else "refused"
+
+
+def differences(case: Case, engine: Engine, *, graded: bool) -> list[Any]:
+    """What the engine has otherwise than the package: rows, account and grades."""
+    ways = [(partial(by_package, case), partial(by_engine, case, engine))]
+    if graded:
+        ways.append((partial(graded_by_package, case), partial(graded_by_engine, case, engine)))
+    found = []
+    for package, by_query in ways:
+        told = or_refused(by_query, engine.failure)
+        wanted = or_refused(package, (crm.DataError,))
+        found += [] if told is None or told == wanted else [(told, wanted)]
+    return found
+
+
+def same(case: Case, engine: Engine, *, graded: bool) -> None:
+    assert not differences(case, engine, graded=graded)
 
 
 @given(case=cases(), session=st.sampled_from(SESSION_ZONES))
@@ -390,7 +480,7 @@ def same(case: Case, engine: Engine) -> None:
 def test_duckdb_reads_rows_as_the_package_does(case: Case, session: str, engines: Engines) -> None:
     with engines.open("duckdb", zone=session) as engine:
         engine.load({"given": case.table})
-        same(case, engine)
+        same(case, engine, graded=case.is_graded)
 
 
 @every("postgres")
@@ -402,7 +492,7 @@ def test_postgres_reads_rows_as_the_package_does(
     with engines.open(kind, zone=session) as engine:
         engine.connection.execute("set standard_conforming_strings = off")
         engine.load({"given": case.table})
-        same(case, engine)
+        same(case, engine, graded=case.is_graded)
 
 
 @every("spark", "spark ansi")
@@ -412,5 +502,55 @@ def test_spark_reads_rows_as_the_package_does(
     kind: str, case: Case, session: str, engines: Engines
 ) -> None:
     with engines.open(kind, zone=session) as engine:
+        uncompiled(engine)
         engine.load({"given": case.table})
-        same(case, engine)
+        same(case, engine, graded=MANY and case.is_graded)
+
+
+# That it would be noticed
+
+WALL_OFFSETS = Zone.wall_offsets
+
+
+def other_way(zone: Zone, first: int, last: int) -> Iterator[tuple[int, int, int]]:
+    return ((low, high, -offset) for low, high, offset in WALL_OFFSETS(zone, first, last))
+
+
+def has_short_numbers(case: Case) -> bool:
+    return "text" not in {case.kinds.get(name) for name in ("Net", "Post", "Count")}
+
+
+def is_far_from_utc(case: Case) -> bool:
+    is_local = case.kinds["When"] in ("time", "date") and case.source.zone != "UTC"
+    return is_local and bool(by_package(case)[0])
+
+
+def sets_aside(case: Case, reason: str) -> bool:
+    return ("quarantined", reason) in by_package(case)[1]
+
+
+DEFECTS: dict[str, tuple[tuple[Any, str, Any], Callable[[Case], bool]]] = {
+    "an offset is added": ((Zone, "wall_offsets", other_way), is_far_from_utc),
+    "rows of one key do not conflict": (
+        (Folding, "_several", lambda *_: nodes.truth(False)),
+        partial(sets_aside, reason="conflicting_duplicate"),
+    ),
+    "lines of one order do not conflict": (
+        (Folding, "_in_groups", lambda *_: nodes.number(1)),
+        partial(sets_aside, reason="conflicting_order"),
+    ),
+}
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_defect_of_the_query_is_noticed(
+    defect: str, engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change, is_touched = DEFECTS[defect]
+    wanted = settings(CASES, max_examples=1_000, phases=[Phase.generate], derandomize=True)
+    case = find(cases(), lambda one: has_short_numbers(one) and is_touched(one), settings=wanted)
+    with engines.open("duckdb") as engine:
+        engine.load({"given": case.table})
+        same(case, engine, graded=False)
+        monkeypatch.setattr(*change)
+        assert differences(case, engine, graded=False)

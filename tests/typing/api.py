@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import assert_type
 
 import crmcore as crm
+from crmcore.sql import Parameter, Statement
 
 
 def policies_come_from_files_and_presets(folder: Path) -> None:
@@ -24,6 +25,7 @@ def policies_come_from_files_and_presets(folder: Path) -> None:
 def quantiles_are_fitted_once(recipe: Path, orders: crm.OrderTable, facts: crm.FactTable) -> None:
     assert_type(crm.fit(recipe, orders, as_of=date(2025, 12, 31)), crm.Policy)
     assert_type(crm.fit_facts(recipe, facts, as_of=date(2025, 12, 31)), crm.Policy)
+    assert_type(crm.fit_counts(recipe, facts, as_of=date(2025, 12, 31)), crm.Policy)
     crm.fit(crm.load_policy(recipe), orders, as_of=date(2025, 12, 31))  # type: ignore[arg-type]
 
 
@@ -37,6 +39,24 @@ def one_evaluation_serves_all(policy: crm.Policy, orders: crm.OrderTable) -> Non
 def the_moment_is_named_and_required(policy: crm.Policy, orders: crm.OrderTable) -> None:
     crm.evaluate(policy, orders)  # type: ignore[call-arg]
     crm.evaluate(policy, orders, None, date(2025, 12, 31))  # type: ignore[call-arg]
+
+
+def a_policy_is_told_how_a_shop_is_read(policy: crm.Policy, source: crm.Source) -> None:
+    today = date(2025, 12, 31)
+    kinds = {"Buyer": "text"}
+    query = policy.to_sql("duckdb", as_of=today, source=source, kinds=kinds, bad_rows="set_aside")
+    assert_type(query, Statement)
+    assert_type(query.parameters(today), dict[str, int | None])
+    policy.to_sql("duckdb", as_of=today, bad_rows="skip")  # type: ignore[arg-type]
+    policy.to_sql("duckdb", as_of=Parameter(), daily="days", last_evaluated_at=None)
+
+
+def policies_are_run_where_the_orders_are(policy: crm.Policy, source: crm.Source) -> None:
+    today = date(2025, 12, 31)
+    crm.evaluate_on(policy, "sales", connection=object(), as_of=[today], source=source)
+    crm.evaluate_on(policy, "sales", as_of=today, columns={"status": None}, scores={"churn": "c"})
+    crm.evaluate_on(policy, "sales", as_of=Parameter())  # type: ignore[arg-type]
+    crm.evaluate_on(policy, "sales", as_of=today, daily="days")  # type: ignore[call-arg]
 
 
 def policies_are_compared(policy: crm.Policy, orders: crm.OrderTable) -> None:

@@ -109,6 +109,37 @@ def test_dictionaries() -> None:
     assert raw.values[0] == raw.values[2]
 
 
+NUMBERS = (pa.int8(), pa.int64(), pa.uint64())
+TEXTS = (pa.string(), pa.large_string(), pa.string_view())
+
+
+@pytest.mark.parametrize("kind", [*NUMBERS, *TEXTS], ids=str)
+@pytest.mark.parametrize("code", [pa.int8(), pa.uint32(), pa.int64()], ids=str)
+def test_dictionaries_with_a_null_among_their_values(kind: pa.DataType, code: pa.DataType) -> None:
+    """What is coded to a null is missing, in each chunk and in one alone."""
+    seven, nine = ("7", "9") if kind in TEXTS else (7, 9)
+
+    def coded(values: list, codes: list) -> pa.DictionaryArray:
+        return pa.DictionaryArray.from_arrays(pa.array(codes, code), pa.array(values, kind))
+
+    first, second = coded([seven, None], [0, 1, None, 0]), coded([nine, seven], [0, 1, 0])
+    nothing = coded([None], [0])
+    for chunks, expected in (
+        ([first, second, nothing], [seven, None, None, seven, nine, seven, nine, None]),
+        ([second, first[1:]], [nine, seven, nine, None, None, seven]),
+        ([first[1:2], first[:0], first[3:]], [None, seven]),
+        ([coded([None, None, nine], [1, 2, 0])], [None, nine, None]),
+        ([nothing, nothing], [None, None]),
+    ):
+        whole = pa.table({"x": pa.chunked_array(chunks)})
+        assert objects(raw_columns(whole)["x"]) == expected
+        if kind in NUMBERS:
+            continue
+        numbers = [None if text is None else int(text) for text in expected]
+        found = objects(raw_columns(whole, text_numbers=True)["x"])
+        assert found == (numbers if any(numbers) else expected)
+
+
 def test_dictionaries_of_other_types() -> None:
     days = pa.DictionaryArray.from_arrays([1, None, 0], pa.array([1, None], pa.date32()))
     raw = column(pa.chunked_array([days, days[:1]]))

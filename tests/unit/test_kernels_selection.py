@@ -95,6 +95,15 @@ def test_tasks_are_under_the_same_limit_and_answer_in_order() -> None:
         assert room.run([room.allowed, lambda: 2, room.allowed]) == [5, 2, 5]
 
 
+def test_each_thread_takes_rows_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "ROWS_OF_A_THREAD", 2)
+    with crm.threads(3):
+        assert room.each(10, lambda *rows: rows) == [(0, 3), (3, 6), (6, 10)]
+        assert room.each(3, lambda *rows: rows) == [(0, 3)]
+        assert room.each(0, lambda *rows: rows) == [(0, 0)]
+        assert room.each(10, lambda *rows: rows, 2) == [(0, 5), (5, 10)]
+
+
 def test_an_error_of_any_task_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         room.run([lambda: 1, lambda: 1 // 0])

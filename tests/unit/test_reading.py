@@ -416,6 +416,7 @@ def test_other_currencies_are_converted() -> None:
         ("2025-06-01T24:00:00", "unreadable_time"),
         ("2025-06-01T08:26:60", "unreadable_time"),
         ("2025-06-01T08:26:00+25:00", "unreadable_time"),
+        ("2025-06-01T08:26:00+01:60", "unreadable_time"),
         ("2025-06-01T08:26:00 UTC", "unreadable_time"),
         (" 2025-06-01", "unreadable_time"),
         ("20250601", "unreadable_time"),

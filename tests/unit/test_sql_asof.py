@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 import pytest
-from engines import Engine, Engines, every
+import sqlglot
+from engines import Engine, Engines, evaluated_on, every
 from frame_kinds import without_uuids
 
 import crmcore as crm
-from crmcore.sql import Parameter, to_sql_daily
+from crmcore.facts import spec
+from crmcore.sql import DateSpine, Parameter, to_sql_daily
+from crmcore.sql.constructs import construct
 
 ZONE = "Europe/Berlin"
 DAYS = [date(2024, 2, 29), date(2025, 3, 30), date(2025, 3, 31), date(2025, 12, 31)]
 AMOUNT = "100% of %(as_of)s"
 COLUMNS = {"amount_minor": AMOUNT}
+DAY = timedelta(days=1)
+LABELS = ("distinct", "share")
 NIGHT = datetime(2025, 3, 30, 1, 30, tzinfo=UTC)
 SHOP: dict[str, Any] = {
     "format": 1,
@@ -135,40 +140,216 @@ def test_a_table_of_dates_gives_each_date_its_rows(kind: str, engines: Engines) 
     assert found == [{"as_of": day, **row} for day in DAYS for row in expected(day)]
 
 
+# What is made of all rows of a customer and date, or is as of a moment before
+
+WHOLE: dict[str, Any] = {
+    **SHOP,
+    "evaluation": {"every": "1 month", "anchor": date(2023, 1, 31)},
+    "facts": {
+        **SHOP["facts"],
+        "typical": {"of": "sale", "take": "median", "in": "year"},
+        "pause": {"of": "sale", "take": "median", "field": "gap_days", "in": "year"},
+        "pauses": {"of": "order", "take": "sum", "field": "gap_days"},
+        "statuses": {"of": "order", "take": "count", "where": 'status in ["paid"]'},
+        "as_of_day": {"of": "sale", "take": "max", "in": "days"},
+    },
+    "scores": {
+        **SHOP["scores"],
+        "size": {"fact": "typical", "quantiles": 3, "inside": "often"},
+    },
+}
+
+
+def whole(document: dict[str, Any], as_of: date) -> crm.Policy:
+    """The policy, with quantiles fitted to the shop as of one day."""
+    return crm.fit(document, order_table(), as_of=as_of)
+
+
+def answer(policy: crm.Policy, as_of: date) -> list[dict[str, Any]]:
+    return plain(crm.evaluate(policy, order_table(), as_of=as_of).to_frame("pyarrow"))
+
+
+@every()
+def test_each_of_several_dates_has_its_own_customers(kind: str, engines: Engines) -> None:
+    policy = whole(WHOLE, DAYS[2])
+    with engines.open(kind, zone="Asia/Tokyo") as engine:
+        opened(engine)
+        found = plain(engine.fetch(policy.to_sql(engine.dialect, as_of=DAYS, columns=COLUMNS)))
+    assert found == [{"as_of": day, **row} for day in DAYS for row in answer(policy, day)]
+    for name in ("typical", "pause", "pauses", "as_of_day", "size"):
+        assert len({str([row[name] for row in answer(policy, day)]) for day in DAYS}) > 1, name
+
+
+def test_a_date_that_a_zone_skipped_is_a_date_of_its_own(engines: Engines) -> None:
+    policy = crm.load_policy({**SHOP, "zone": "Pacific/Apia"})
+    days = [date(2011, 12, 29), date(2011, 12, 30), date(2011, 12, 31)]
+    placed = datetime(2011, 12, 30, 9, tzinfo=UTC)
+    row = {"customer_id": 1, "placed_at": placed, "amount": Decimal(1)}
+    source = crm.Source(zone="UTC", currency={"code": "EUR", "exponent": 2})
+    orders = crm.OrderTable.from_rows([row], source)
+    columns = {"customer_id": [1], "placed_us": [int(placed.timestamp()) * 10**6]}
+    given = pa.table({**columns, "amount_minor": [100]})
+    missing = dict.fromkeys(["order_id", "status", "returns_order_id"])
+    wanted = []
+    for day in days:
+        frame: Any = crm.evaluate(policy, orders, as_of=day).to_frame("pyarrow")
+        wanted += [{"as_of": day, **one} for one in plain(frame)]
+    with engines.open("duckdb") as engine:
+        engine.load({"orders": given, "calendar": pa.table({"day": days})})
+        query = policy.to_sql("duckdb", as_of=days, columns=missing)
+        assert plain(engine.fetch(query)) == wanted
+        spine = DateSpine("calendar", first=days[0], last=days[-1])
+        query = policy.to_sql("duckdb", as_of=spine, columns=missing)
+        assert plain(engine.fetch(query)) == wanted
+
+
+@every("duckdb", "postgres")
+def test_one_date_that_is_refused_refuses_all(kind: str, engines: Engines) -> None:
+    placed = [datetime(2025, 3, day, 12, tzinfo=UTC) for day in (10, 20)]
+    micros = pa.array([int(one.timestamp()) * 10**6 for one in placed], pa.int64())
+    huge = pa.array([2**62] * 2, pa.int64())
+    ids = {"order_id": [1, 2], "customer_id": [1, 1], "status": ["paid"] * 2}
+    columns = {"returns_order_id": None}
+    policy = crm.load_policy({**SHOP, "windows": {**SHOP["windows"], "quarter": "1 year"}})
+    early, late = date(2025, 3, 15), date(2025, 3, 25)
+    with engines.open(kind) as engine:
+        engine.load({"orders": pa.table({**ids, "placed_us": micros, "amount_minor": huge})})
+        query = policy.to_sql(engine.dialect, as_of=Parameter(), columns=columns)
+        assert len(engine.fetch(query, **query.parameters(early))) == 1
+        dates = policy.to_sql(engine.dialect, as_of=[early, late], columns=columns)
+        for asked, values in ((query, query.parameters(late)), (dates, {})):
+            with pytest.raises(engine.failure, match="beyond 64 bits"):
+                engine.fetch(asked, **values)
+
+
+# Dates in a table
+
+CALENDAR = 'crm "dates"; %(as_of)s'
+SPINE = DateSpine(CALENDAR, column="Tag %", first=DAYS[0], last=DAYS[-1])
+
+
+def calendar(*days: object, type_: pa.DataType | None = None) -> dict[str, pa.Table]:
+    column = pa.array(days, type_ or pa.date32())
+    return {CALENDAR: pa.table({"week": range(len(days)), "Tag %": column})}
+
+
+@every()
+def test_dates_of_a_table_are_evaluated_each_once(kind: str, engines: Engines) -> None:
+    days = [DAYS[3], DAYS[1], DAYS[3], DAYS[0]]
+    with engines.open(kind, zone="America/New_York") as engine:
+        opened(engine).load(calendar(*days))
+        query = shop().to_sql(engine.dialect, as_of=SPINE, columns=COLUMNS)
+        found = plain(engine.fetch(query))
+    assert found == [{"as_of": day, **row} for day in sorted({*days}) for row in expected(day)]
+    assert query.reads[CALENDAR] == {"Tag %"}
+
+
+WRONG_DAYS: dict[str, tuple[list[object], Any, str]] = {
+    "missing": ([DAYS[0], None], None, "a row of the date spine has no date"),
+    "before": ([DAYS[0] - timedelta(days=1)], None, "has a day before `first`"),
+    "after": ([DAYS[-1] + timedelta(days=1), DAYS[0]], None, "or after `last`"),
+    "text": (["2025-03-31"], pa.string(), "must be dates"),
+    "time": ([datetime(2025, 3, 31)], pa.timestamp("us"), "must be dates"),
+    "instant": ([NIGHT], pa.timestamp("us", "UTC"), "must be dates"),
+    "number": ([20_000], pa.int64(), "(?i)date"),
+}
+
+
+@every("duckdb", "postgres")
+@pytest.mark.parametrize("wrong", WRONG_DAYS)
+def test_a_table_of_dates_that_does_not_fit_is_refused(
+    kind: str, wrong: str, engines: Engines
+) -> None:
+    refuses(kind, wrong, engines)
+
+
+@every("spark", "spark ansi")
+def test_spark_refuses_a_table_of_dates_that_does_not_fit(kind: str, engines: Engines) -> None:
+    for wrong in ("missing", "text"):
+        refuses(kind, wrong, engines)
+
+
+def refuses(kind: str, wrong: str, engines: Engines) -> None:
+    days, type_, message = WRONG_DAYS[wrong]
+    with engines.open(kind) as engine:
+        opened(engine).load(calendar(*days, type_=type_))
+        query = shop().to_sql(engine.dialect, as_of=SPINE, columns=COLUMNS)
+        with pytest.raises(engine.failure, match=message):
+            engine.fetch(query)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "message"),
+    [
+        (DAYS[1], DAYS[0], "not after the last"),
+        (NIGHT, DAYS[3], "no datetimes|not datetimes"),
+        (DAYS[0], DAYS[0] + 1830 * DAY, "at most 1830 dates"),
+    ],
+)
+def test_the_ends_of_a_table_of_dates_are_days(first: date, last: date, message: str) -> None:
+    with pytest.raises(crm.DataError, match=message):
+        shop().to_sql("duckdb", as_of=DateSpine("calendar", first=first, last=last))
+    assert shop().to_sql("duckdb", as_of=DateSpine("calendar", first=last, last=last + DAY))
+
+
+def test_names_of_a_table_of_dates_are_checked_as_others() -> None:
+    for spine in (
+        DateSpine("", first=DAYS[0], last=DAYS[1]),
+        DateSpine("calendar", column="a\nb", first=DAYS[0], last=DAYS[1]),
+        DateSpine("x" * 64, first=DAYS[0], last=DAYS[1]),
+    ):
+        with pytest.raises(crm.DataError, match="name"):
+            shop().to_sql("postgres", as_of=spine)
+
+
+def test_a_shop_of_its_own_columns_has_several_dates(engines: Engines) -> None:
+    source = crm.load_source(
+        {
+            "zone": ZONE,
+            "currency": {"code": "EUR", "exponent": 2},
+            "columns": {"customer_id": "Buyer", "placed_at": "When", "amount": "Net"},
+        }
+    )
+    days = [date(2025, 3, 30), date(2025, 4, 30)]
+    when = [datetime(2025, 3, 30, 23, 59), datetime(2025, 4, 1), datetime(2024, 5, 1)]
+    table = pa.table({"Buyer": [1, 1, 2], "When": when, "Net": [Decimal("10.00")] * 3})
+    orders = crm.OrderTable.from_rows(table.to_pylist(), source)
+    kinds = {"Buyer": "whole", "When": "time", "Net": "decimal"}
+    with engines.open("duckdb") as engine:
+        engine.load({"sales": table})
+        query = shop().to_sql("duckdb", orders="sales", source=source, kinds=kinds, as_of=days)
+        found = plain(engine.fetch(query))
+    wanted = [(day, crm.evaluate(shop(), orders, as_of=day).to_frame("pyarrow")) for day in days]
+    assert found == [{"as_of": day, **row} for day, rows in wanted for row in plain(rows)]
+
+
 # Where the data is
 
 
 def on(engine: Engine, as_of: Any, **options: Any) -> list[dict[str, Any]]:
     """Evaluate on a relation, a data frame or a table, and look at what comes back."""
-    connection = engine.connection
-    if engine.dialect == "postgres":
-        sqlalchemy = pytest.importorskip("sqlalchemy")
-        made = sqlalchemy.create_engine(
-            "postgresql+psycopg://", creator=lambda: connection, poolclass=sqlalchemy.StaticPool
-        )
-        with made.connect() as reached:
-            query: Any = crm.evaluate_on(
-                shop(), "orders", connection=reached, as_of=as_of, columns=COLUMNS, **options
-            )
-            return [dict(row) for row in reached.execute(query).mappings()]
-    orders = connection.table("orders")
-    found: Any = crm.evaluate_on(shop(), orders, as_of=as_of, columns=COLUMNS, **options)
-    assert isinstance(found, type(orders))
-    return plain(found.to_arrow_table() if engine.dialect == "duckdb" else found.toArrow())
+    return evaluated_on(engine, shop(), "orders", as_of=as_of, columns=COLUMNS, **options)
 
 
 @every()
 def test_the_same_kind_comes_back(kind: str, engines: Engines) -> None:
     with engines.open(kind) as engine:
         found = on(opened(engine), DAYS[1])
-    assert [plain_row(row) for row in found] == expected(DAYS[1])
+    assert found == expected(DAYS[1])
 
 
-def plain_row(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value.astimezone(UTC) if isinstance(value, datetime) else value
-        for name, value in row.items()
-    }
+def test_dates_of_a_table_beside_a_relation(engines: Engines) -> None:
+    with engines.open("duckdb") as engine:
+        opened(engine).load(calendar(DAYS[1]))
+        assert [row.pop("as_of") for row in on(engine, SPINE)] == [DAYS[1]] * 11
+
+
+def test_bigquery_reads_moments_back_as_they_were_written() -> None:
+    days = DateSpine("calendar", first=DAYS[1], last=DAYS[2])
+    for as_of in (Parameter(), DAYS, days):
+        query = shop().to_sql("bigquery", as_of=as_of)
+        tree = sqlglot.parse_one(query, read="bigquery", error_level=sqlglot.ErrorLevel.RAISE)
+        assert tree.sql(dialect="bigquery", pretty=True, max_text_width=120) == query
 
 
 @every()
@@ -253,6 +434,8 @@ def test_what_is_asked_beside_a_table_of_facts_is_refused() -> None:
         shop().to_sql("duckdb", facts="aggregates", as_of=DAYS[0], customers="people")
     with pytest.raises(crm.DataError, match="one moment"):
         shop().to_sql("duckdb", facts="aggregates", as_of=DAYS)
+    with pytest.raises(crm.DataError, match="one moment"):
+        shop().to_sql("duckdb", facts="aggregates", as_of=SPINE)
 
 
 def test_a_customer_with_two_rows_of_facts_is_refused(engines: Engines) -> None:
@@ -308,6 +491,10 @@ def test_days_without_linked_returns_merge_as_of_every_day(as_of: date, engines:
             query.parameters(NIGHT)
         dates = [as_of, date(2024, 2, 29)]
         found = plain(engine.fetch(shop().to_sql("duckdb", daily="days", as_of=dates)))
+        engine.load({"calendar": pa.table({"day": dates})})
+        spine = DateSpine("calendar", first=min(dates), last=max(dates))
+        query = shop().to_sql("duckdb", daily="days", as_of=spine)
+        assert plain(engine.fetch(query)) == found
     assert [row for row in found if row.pop("as_of") == as_of] == direct
 
 
@@ -317,19 +504,59 @@ def test_days_added_are_the_same_as_all_days_at_once(engines: Engines) -> None:
         daily(engine, date(2025, 6, 30), "later")
         engine.connection.execute("""
             create table changed as select * from later
-            where changed_us > (select max(changed_us) from days);
+            where coalesce(changed_us >= (select max(changed_us) from days), true);
             delete from days using changed
             where days.customer_id = changed.customer_id and days.day = changed.day;
             insert into days from changed
         """)
-        days, later = (engine.fetch(f"from {one} order by all") for one in ("days", "later"))
+        # What was dated later has a row of the day after: it says nothing, then and now.
+        days, later = (
+            engine.fetch(f"from {one} where changed_us is not null order by all")
+            for one in ("days", "later")
+        )
     assert days.to_pylist() == later.to_pylist()
 
 
-def test_what_does_not_merge_from_days_is_refused() -> None:
-    facts = {"usual": {"of": "sale", "take": "median"}}
-    policy = crm.load_policy({**SHOP, "facts": {**SHOP["facts"], **facts}})
-    with pytest.raises(crm.PolicyError, match="does not merge from days"):
+@pytest.mark.parametrize("take", sorted({*get_args(spec.Take)} - {"spread"}))
+def test_what_merges_from_days_is_what_the_table_says(take: str) -> None:
+    fact = {"of": "sale", "take": take} | ({"field": "promotion"} if take in LABELS else {})
+    policy = crm.load_policy({**SHOP, "facts": {**SHOP["facts"], "more_on": fact}})
+    standing = construct("days", take).standing("duckdb")
+    if standing.support == "guarded":
+        assert to_sql_daily(policy, as_of=DAYS[0])
+        return
+    with pytest.raises(crm.PolicyError, match=f"{take} has no SQL form, as {standing.why}"):
         to_sql_daily(policy, as_of=DAYS[0])
+
+
+def test_what_does_not_merge_from_days_is_refused() -> None:
+    gaps = {"usual": {"of": "sale", "take": "max", "field": "gap_days"}}
+    held = {"evaluation": {"every": "1 month", "anchor": date(2023, 1, 31)}}
+    for more in ({"facts": {**SHOP["facts"], **gaps}}, held):
+        policy = crm.load_policy({**SHOP, **more})
+        with pytest.raises(crm.PolicyError, match="days"):
+            to_sql_daily(policy, as_of=DAYS[0])
+        with pytest.raises(crm.PolicyError, match="days"):
+            policy.to_sql("duckdb", daily="days", as_of=DAYS[0])
     with pytest.raises(crm.DataError, match="end of a local day"):
         shop().to_sql("duckdb", daily="days", as_of=NIGHT)
+    with pytest.raises(crm.DataError, match="up to one moment"):
+        to_sql_daily(shop(), as_of=SPINE)
+
+
+def test_a_fact_of_a_column_that_is_not_there_is_nobodys(engines: Engines) -> None:
+    facts = {
+        "part": {"of": "order", "take": "share", "field": "promotion"},
+        "items": {"of": "order", "take": "sum", "field": "quantity"},
+    }
+    policy = crm.load_policy({**SHOP, "facts": {**SHOP["facts"], **facts}})
+    columns = {**COLUMNS, "returns_order_id": None, "promotion": None, "quantity": None}
+    with engines.open("duckdb") as engine:
+        opened(engine)
+        days = to_sql_daily(policy, as_of=DAYS[3], columns=columns)
+        engine.load({"days": engine.fetch(days)})
+        merged = policy.to_sql("duckdb", daily="days", as_of=DAYS[1], columns=columns)
+        direct = policy.to_sql("duckdb", as_of=DAYS[1], columns=columns)
+        found = plain(engine.fetch(merged))
+        assert found == plain(engine.fetch(direct))
+    assert {(row["part"], row["items"]) for row in found} == {(None, None)}

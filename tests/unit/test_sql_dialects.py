@@ -18,7 +18,7 @@ from sqlglot.optimizer.qualify import qualify
 import crmcore as crm
 from crmcore.calendars import FIRST_INSTANT, LAST_INSTANT
 from crmcore.facts import spec
-from crmcore.sql import nodes, to_sql
+from crmcore.sql import nodes, to_sql, to_sql_account, to_sql_counts
 from crmcore.sql.constructs import CONSTRUCTS, printed
 from crmcore.sql.dialects import DIALECTS
 
@@ -250,6 +250,30 @@ BAD: dict[str, tuple[Mapping[str, Any], Mapping[str, Any], str]] = {
         {},
         "an order stands in several rows",
     ),
+    "a return twice": (
+        {
+            "order_id": pa.array([1, 2, 2], pa.int64()),
+            "customer_id": ["C1"] * 3,
+            "placed_us": pa.array([NOON] * 3, pa.int64()),
+            "amount_minor": pa.array([30_000, -6_000, -6_000], pa.int64()),
+            "status": ["paid"] * 3,
+            "returns_order_id": pa.array([None, 1, 1], pa.int64()),
+        },
+        {},
+        "stands in several rows, or a return",
+    ),
+    "a return with the id of an order": (
+        {
+            "order_id": pa.array([1, 1], pa.int64()),
+            "customer_id": ["C1"] * 2,
+            "placed_us": pa.array([NOON] * 2, pa.int64()),
+            "amount_minor": pa.array([30_000, -6_000], pa.int64()),
+            "status": ["paid"] * 2,
+            "returns_order_id": pa.array([None, 1], pa.int64()),
+        },
+        {},
+        "stands in several rows, or a return",
+    ),
     "a customer twice": (
         {},
         {"customer_id": ["C1"] * 2, "blocked": [False] * 2},
@@ -272,6 +296,33 @@ def test_the_query_refuses_what_is_not_canonical(kind: str, name: str, engines: 
         with pytest.raises(engine.failure, match=message) as caught:
             engine.fetch(query)
         assert "C1" not in str(caught.value).replace('"', "").partition("LINE")[0]
+
+
+KINDS_OF_IDS: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "customers as numbers": ({}, {"customer_id": pa.array([1], pa.int64())}),
+    "orders as numbers": ({"customer_id": pa.array([1], pa.int64())}, {}),
+    "returns as numbers": (
+        {"order_id": ["C1"], "amount_minor": [-5], "returns_order_id": pa.array([1], pa.int64())},
+        {},
+    ),
+    "orders as numbers, returns as text": (
+        {"amount_minor": [-5], "returns_order_id": ["C1"]},
+        {},
+    ),
+}
+
+
+@every()
+@pytest.mark.parametrize("name", KINDS_OF_IDS)
+def test_ids_of_two_kinds_are_refused_and_not_shown(kind: str, name: str, engines: Engines) -> None:
+    with engines.open(kind) as engine:
+        engine.load(shop(*KINDS_OF_IDS[name]))
+        query = to_sql(policy(), dialect=engine.dialect, customers="customers", as_of=AS_OF)
+        # DuckDB and PostgreSQL look at types before any row, and name them.
+        message = "of different types|of one type" if engine.dialect == "spark" else ANY
+        with pytest.raises(engine.failure, match=message) as caught:
+            engine.fetch(query)
+        assert "C1" not in str(caught.value)
 
 
 @every()
@@ -412,6 +463,36 @@ def test_postgres_has_no_longer_names() -> None:
         to_sql(policy(), dialect="postgres", orders="é" * 32, as_of=AS_OF)
 
 
+COLLATIONS = {"duckdb": "nocase", "postgres": "blurred"}
+
+
+@every("duckdb", "postgres")
+@pytest.mark.parametrize("blurred", ["order_id", "customer_id", "returns_order_id"])
+def test_a_shops_own_ids_are_compared_as_they_are(
+    kind: str, blurred: str, engines: Engines
+) -> None:
+    """Under such a collation all its rows could be set aside, and none be left to tell."""
+    source = crm.Source(currency=policy().currency, time_unit="us")
+    names = ["order_id", "customer_id", "returns_order_id"]
+    kinds = {**dict.fromkeys(names, "text"), "placed_at": "whole", "amount_minor": "whole"}
+    with engines.open(kind) as engine:
+        if kind == "postgres":
+            change(engine, BLURRED)
+        collations = {blurred: f"collate {COLLATIONS[kind]}"}
+        columns = ", ".join(f"{name} text {collations.get(name, '')}" for name in names)
+        change(engine, f"create table orders ({columns}, placed_at bigint, amount_minor bigint)")
+        for order, amount in (("b", 5), ("B", 6)):
+            change(engine, f"insert into orders values ('{order}', 'x', null, {NOON}, {amount})")
+        change(engine, f"insert into orders values ('c', 'x', 'b', {NOON}, -5)")
+        given: dict[str, Any] = {"source": source, "kinds": kinds, "bad_rows": "set_aside"}
+        for query in (
+            to_sql_account(source, kinds=kinds, dialect=kind),
+            to_sql(policy(), dialect=kind, as_of=AS_OF, **given),
+        ):
+            with pytest.raises(engine.failure, match="binary collation"):
+                engine.fetch(query)
+
+
 # Spark
 
 
@@ -514,6 +595,22 @@ def test_bigquery_has_the_types_that_the_package_shows() -> None:
     ]
 
 
+def test_bigquery_counts_customers_as_far_as_another_engine_can_tell(engines: Engines) -> None:
+    scores: dict[str, Any] = {"m": {"fact": "mean_sale", "quantiles": 3}}
+    scores["f"] = {"fact": "sale_count", "inside": "m", "quantiles": 2}
+    recipe = {**CLASSIC, "scores": scores}
+    orders = crowd([[30_000], [1, -2], [100, -201], [33_333, 33_334, 1], [0, 5], [-5], [5]])
+    given: dict[str, Any] = {"as_of": AS_OF, "columns": NO_KEYS}
+    query = to_sql_counts(recipe, dialect="bigquery", **given)
+    tree = sqlglot.parse_one(query, read="bigquery", error_level=sqlglot.ErrorLevel.RAISE)
+    assert tree.sql(dialect="bigquery", pretty=True, max_text_width=120) == query
+    with engines.open("duckdb") as engine:
+        change(engine, MACROS)
+        engine.load({"orders": orders})
+        found = engine.fetch(in_duckdb(query))
+        assert found.to_pylist() == engine.fetch(to_sql_counts(recipe, **given)).to_pylist()
+
+
 # Instants as microseconds
 
 
@@ -538,17 +635,45 @@ def test_instants_and_microseconds_are_the_same(kind: str, engines: Engines) -> 
     assert set(fits["x"].to_pylist()) == {True}
 
 
+@every("duckdb", "postgres")
 @pytest.mark.parametrize("end", ["infinity", "-infinity"])
-def test_instants_without_end_have_no_microseconds(end: str, engines: Engines) -> None:
-    queries = {
-        name: of_column("x", DIALECTS[name].micros(nodes.column("at", "given")), name)
-        for name in ("duckdb", "postgres")
-    }
-    table = f"create table given as select '{end}'::timestamptz as at"
-    with engines.open("duckdb") as engine:
-        change(engine, table)
-        assert engine.fetch(queries["duckdb"])["x"].to_pylist() == [None]
-    with engines.open("postgres") as engine:
-        change(engine, table)
-        with pytest.raises(engine.failure, match="infinity"):
-            engine.fetch(queries["postgres"])
+def test_times_without_end_have_no_microseconds(kind: str, end: str, engines: Engines) -> None:
+    at = nodes.column("at", "given")
+    dialect = DIALECTS[kind]
+    with engines.open(kind) as engine:
+        for type_, read in (("timestamptz", dialect.micros), ("timestamp", dialect.wall_micros)):
+            change(engine, f"create table given as select '{end}'::{type_} as at")
+            assert engine.fetch(of_column("x", read(at), kind))["x"].to_pylist() == [None]
+            change(engine, "drop table given")
+
+
+BEYOND = {
+    "time": ["timestamp", "infinity", "-infinity", "0001-01-01", "294000-01-01"],
+    "instant": ["timestamptz", "infinity", "-infinity", "0001-01-01 00:00+00"],
+    "date": ["date", "infinity", "-infinity", "0001-01-01", "294000-01-01"],
+}
+
+
+@every("duckdb", "postgres")
+@pytest.mark.parametrize("held", BEYOND)
+def test_times_out_of_range_are_set_aside(kind: str, held: str, engines: Engines) -> None:
+    type_, *times = BEYOND[held]
+    # PostgreSQL has times that 64 bits of microseconds do not reach.
+    times += ["294270-01-01"] if (kind, held) == ("postgres", "time") else []
+    source = crm.Source(currency=policy().currency, zone="Asia/Shanghai")
+    kinds = {"customer_id": "text", "placed_at": held, "amount_minor": "whole"}
+    with engines.open(kind) as engine:
+        change(
+            engine,
+            "create table orders (customer_id text, amount_minor bigint, placed_at " + type_ + ")",
+        )
+        for time in (*times, "2025-06-01"):
+            change(engine, f"insert into orders values ('C1', 500, '{time}')")
+        account = to_sql_account(source, kinds=kinds, dialect=kind)
+        given: dict[str, Any] = {"source": source, "kinds": kinds, "bad_rows": "set_aside"}
+        graded = to_sql(policy(), dialect=kind, as_of=AS_OF, **given)
+        assert [tuple(row.values()) for row in engine.fetch(account).to_pylist()] == [
+            ("quarantined", "time_out_of_range", len(times)),
+            ("kept", None, 1),
+        ]
+        assert engine.fetch(graded)["sale_count"].to_pylist() == [1]

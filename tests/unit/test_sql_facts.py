@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date
+import math
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 import sqlglot
+from engines import Engine, Engines, every
 
 import crmcore as crm
 from crmcore.sql import to_sql
@@ -254,3 +258,202 @@ def test_bigquery_says_the_same_as_far_as_another_engine_can_tell() -> None:
     assert [[row[name] for name in names] for row in found] == [
         [row[name] for name in names] for row in ours
     ]
+
+
+# What no column holds: of customers missing, in a table of facts an error
+
+
+FAR_DAYS = (date(1, 1, 1), date(1676, 12, 31), date(1677, 1, 1), date(9999, 12, 31))
+UNHELD: tuple[tuple[str, Any], ...] = (
+    *(("w", one) for one in (math.inf, -math.inf, math.nan, -0.0)),
+    *(("registered_on", day) for day in FAR_DAYS),
+    *(("b_on", day) for day in FAR_DAYS),
+)
+ASKING: dict[str, Any] = {
+    **CLASSIC,
+    "attributes": {"w": "float", "b_on": "date"},
+    "scores": {"width": {"fact": "w", "from": [[-5, 1], [5, 2]], "below": 0, "missing": 9}},
+    "segment": {
+        "first": [
+            ['registered_on < "2024-01-01" or b_on < "2024-01-01"', "early"],
+            ["w > 0.5 or w < -0.5", "wide"],
+            ["w is known and b_on is known and registered_on is known", "known"],
+        ],
+        "unknown": "skip",
+        "otherwise": "unknown",
+    },
+}
+
+
+@every("duckdb", "postgres", "spark")
+def test_what_no_column_holds_is_missing_of_customers(kind: str, engines: Engines) -> None:
+    usual = {"w": 0.1, "b_on": date(2024, 2, 1), "registered_on": date(2024, 2, 1)}
+    people = [
+        {"customer_id": f"P{at:02}", **usual, name: one} for at, (name, one) in enumerate(UNHELD)
+    ]
+    names = {"customer_id": pa.string(), "w": pa.float64(), "b_on": pa.date32()}
+    names["registered_on"] = pa.date32()
+    table = pa.Table.from_pylist(people, pa.schema(names.items()))
+    rows = [{"customer_id": "P00", "placed_at": "2025-06-01T00:00:00Z", "amount": 300}]
+    orders = crm.OrderTable.from_rows(rows, crm.Source(currency={"code": "CNY", "exponent": 2}))
+    policy = crm.load_policy(ASKING)
+    customers = crm.CustomerTable.from_frame(table)
+    ours: Any = crm.evaluate(policy, orders, customers, as_of=AS_OF).to_frame("pyarrow")
+    given = pa.table({"customer_id": ["P00"], "placed_us": [JUNE], "amount_minor": [30000]})
+    shown = ("segment", "width", "w", "b_on", "registered_on")
+    with engines.open(kind) as engine:
+        engine.load({"orders": given, "customers": table})
+        columns: dict[str, Any] = {**NO_KEYS, "blocked": None}
+        query = to_sql(
+            policy, dialect=engine.dialect, customers="customers", as_of=AS_OF, columns=columns
+        )
+        found = engine.fetch(query).select(shown).to_pylist()
+    assert found == ours.select(shown).to_pylist()
+    assert len({row["segment"] for row in found}) == 3
+    assert {row["width"] for row in found} == {1, 9}
+
+
+@pytest.mark.parametrize("day", ["infinity", "-infinity"])
+@every("duckdb", "postgres")
+def test_an_infinite_day_of_a_customer_is_missing(kind: str, day: str, engines: Engines) -> None:
+    asked = [["registered_on is known", "yes"]]
+    policy = crm.load_policy({**CLASSIC, "segment": {"first": asked, "otherwise": "no"}})
+    with engines.open(kind) as engine:
+        engine.connection.execute(f"create table orders as {ONE_ORDER}")
+        engine.connection.execute("create table people (customer_id text, registered_on date)")
+        engine.connection.execute(f"insert into people values ('C1', '{day}')")
+        query = to_sql(policy, dialect=kind, customers="people", as_of=AS_OF, columns=NO_KEYS)
+        assert engine.fetch(query)["segment"].to_pylist() == ["no"]
+
+
+GIVEN: dict[str, Any] = {
+    "format": 1,
+    "name": "given",
+    "zone": "Asia/Shanghai",
+    "currency": {"code": "CNY", "exponent": 2},
+    "sale_statuses": ["paid"],
+    "facts": {
+        "n": {"of": "sale", "take": "count"},
+        "s": {"of": "sale", "take": "sum"},
+        "m": {"of": "sale", "take": "mean"},
+        "f_at": {"of": "order", "take": "first"},
+        "l_on": {"of": "sale", "take": "last"},
+        "ds": {"of": "sale", "take": "days_since_last"},
+    },
+    "attributes": {"w": "float", "ag": {"type": "int", "min": 0, "max": 9}},
+    "class": {"first": [["n > -3 and s > 2 and m > 1 and w > 0.5", "x"]], "otherwise": "z"},
+    "segment": {"first": [["ds < 3 or ag == 3", "a"], ["l_on is known", "b"]], "otherwise": "c"},
+}
+ONE_ROW: dict[str, tuple[Any, pa.DataType]] = {
+    "customer_id": ("C1", pa.string()),
+    "n": (3, pa.int64()),
+    "s": (Decimal("2.50"), pa.decimal128(19, 2)),
+    "m": (5, pa.int64()),
+    "m.divisor": (2, pa.int64()),
+    "f_at": (datetime(2025, 1, 1, tzinfo=UTC), pa.timestamp("us", "UTC")),
+    "l_on": (date(2025, 1, 1), pa.date32()),
+    "ds": (4, pa.int64()),
+    "w": (0.75, pa.float64()),
+    "ag": (3, pa.int64()),
+}
+LARGEST = Decimal("92233720368547758.07")
+CELLS: tuple[tuple[str, Any], ...] = (
+    *(("n", one) for one in (-1, -(2**63), 2**63 - 1, None)),
+    *(("ds", one) for one in (-5, 10**7, None)),
+    *(("ag", one) for one in (-1, 9, 10)),
+    *(("s", one) for one in (LARGEST, -LARGEST, -LARGEST - Decimal("0.01"), None)),
+    *(("m", one) for one in (-(2**63), 2**63 - 1, None)),
+    *(("w", one) for one in (math.inf, -math.inf, math.nan, None)),
+    *(("l_on", one) for one in (*FAR_DAYS, None)),
+    *(
+        ("f_at", datetime(day.year, day.month, day.day, 23, 59, 59, 999_999, tzinfo=UTC))
+        for day in FAR_DAYS
+    ),
+    ("f_at", None),
+)
+
+
+def given_row(name: str, value: Any) -> pa.Table:
+    row = ONE_ROW | {name: (value, ONE_ROW[name][1])}
+    return pa.table({key: pa.array([one], type_) for key, (one, type_) in row.items()})
+
+
+@every("duckdb", "postgres", "spark")
+def test_facts_of_somebody_else_are_read_as_the_package_does(kind: str, engines: Engines) -> None:
+    policy = crm.load_policy(GIVEN)
+    fields = {name: policy.fields[name] for name in (*policy.facts, *policy.attributes)}
+    answers: list[Any] = []
+    with engines.open(kind) as engine:
+        for at, (name, value) in enumerate(CELLS):
+            table = given_row(name, value)
+            ours: Any = None
+            try:
+                facts = crm.FactTable.from_frame(table, fields)
+                ours = (
+                    crm.evaluate_facts(policy, facts, as_of=AS_OF).to_frame("pyarrow").to_pylist()
+                )
+            except crm.DataError:
+                pass
+            engine.load({f"facts{at}": table})
+            query = to_sql(policy, dialect=engine.dialect, facts=f"facts{at}", as_of=AS_OF)
+            found, why = fetched(engine, query)
+            assert found == ours, (name, value)
+            assert ours or "crmcore: " in why, (name, value)
+            answers.append(ours)
+    assert 8 < answers.count(None) < len(answers) - 8
+
+
+def fetched(engine: Engine, query: str) -> tuple[Any, str]:
+    """The rows, or why they are refused."""
+    try:
+        return engine.fetch(query).to_pylist(), ""
+    except engine.failure as error:
+        return None, str(error)
+
+
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "290000-01-01 00:00:00+00"])
+@every("duckdb", "postgres")
+def test_an_instant_that_is_none_is_refused(kind: str, moment: str, engines: Engines) -> None:
+    policy = crm.load_policy(GIVEN)
+    with engines.open(kind) as engine:
+        engine.load({"aggregates": given_row("f_at", None)})
+        engine.connection.execute(f"update aggregates set f_at = timestamptz '{moment}'")
+        with pytest.raises(engine.failure, match=r"f_at must be instants|convert infinity"):
+            engine.fetch(to_sql(policy, dialect=kind, facts="aggregates", as_of=AS_OF))
+
+
+def test_instants_of_nanoseconds_are_refused_by_name(engines: Engines) -> None:
+    moments = pa.array([1], pa.timestamp("ns", "UTC"))
+    table = given_row("n", 1)
+    with engines.open("duckdb") as engine:
+        at = table.schema.get_field_index("f_at")
+        engine.load({"aggregates": table.set_column(at, "f_at", moments)})
+        with pytest.raises(engine.failure, match="f_at must be instants"):
+            engine.fetch(to_sql(crm.load_policy(GIVEN), facts="aggregates", as_of=AS_OF))
+
+
+def test_money_that_is_too_large_is_not_shown(engines: Engines) -> None:
+    table, name = given_row("n", 1), "s"
+    wide = pa.array([Decimal(7) * 10**30], pa.decimal128(38, 2))
+    with engines.open("duckdb") as engine:
+        at = table.schema.get_field_index(name)
+        engine.load({"aggregates": table.set_column(at, name, wide)})
+        with pytest.raises(engine.failure, match="s must be money") as refused:
+            engine.fetch(to_sql(crm.load_policy(GIVEN), facts="aggregates", as_of=AS_OF))
+    assert "7000" not in str(refused.value)
+
+
+# Parts of the query have names of their own
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["rows", "facts", "totals", "everybody", "customers", "days", "dates", "given", "as_of_day"],
+)
+def test_a_fact_may_be_called_like_a_part_of_the_query(name: str) -> None:
+    facts = {name: {"of": "sale", "take": "median"}, "other": {"of": "sale", "take": "median"}}
+    policy = crm.load_policy({**CLASSIC, "facts": facts})
+    con = database(ONE_ORDER, "select 'C1' as customer_id")
+    assert [row[name] for row in run(con, policy)] == [Decimal("300.00")]
+    both = run(con, policy, as_of=[date(2025, 1, 1), AS_OF])
+    assert [row[name] for row in both] == [None, Decimal("300.00")]

@@ -50,6 +50,10 @@ class BigQuery(Dialect):
         """Return a BIGNUMERIC."""
         return nodes.cast(value, "bigdecimal")
 
+    def narrow(self, value: Node) -> Node:
+        """Name the type of what is found: ``ERROR`` has none of its own."""
+        return nodes.cast(super(BigQuery, self).narrow(value), "bigint")
+
     def quotient(self, value: Node, divisor: Node) -> Node:
         """Divide by ``DIV``."""
         return nodes.compute(value, "//", divisor)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, TypeAlias
 
+from crmcore.conditions.language.tree import ComparisonOp
 from crmcore.errors import DataError
 from crmcore.sql import nodes
 from crmcore.sql.nodes import Node, Query
@@ -38,16 +39,20 @@ class Dialect(ABC):
     longest_name: ClassVar[int | None] = None
     """Bytes of a name; a longer one the engine would cut off."""
     reads_again: ClassVar[bool] = False
-    """Whether reading the orders again at each use, only the columns used, beats keeping them."""
+    """Whether reading what is given at each use, only the columns used, beats keeping it."""
 
-    def write(self, query: Query, width: int) -> str:
+    def write(self, query: Query, width: int = 120) -> str:
         """Return a query as text, in which every text means itself under every setting."""
         # Each piece once: what is written in another way is replaced where it stands.
         query = query.copy()
+        self.adapt(query)
+        return query.sql(dialect=self.name, pretty=True, max_text_width=width, copy=False)
+
+    def adapt(self, query: Query) -> None:
+        """Write texts and names of a query, in place, as the engine and its drivers read them."""
         nodes.write_texts(query, self._literal)
         if self.longest_name is not None:
             nodes.shorten(query, self.longest_name)
-        return query.sql(dialect=self.name, pretty=True, max_text_width=width, copy=False)
 
     def check_name(self, name: str) -> None:
         """Refuse a name of a relation or column that the engine would not take as it is."""
@@ -80,8 +85,15 @@ class Dialect(ABC):
         return self.wide(nodes.text(str(value)))
 
     def narrow(self, value: Node) -> Node:
-        """Return a wide number as one of 64 bits; fail where it does not fit."""
-        return nodes.cast(value, "bigint")
+        """Return a number as one of 64 bits; fail where it does not fit, and show nothing of it."""
+        wide = self.wide(value)
+        beyond = [
+            nodes.compare(wide, ">", self.wide_number(nodes.INT64_MAX)),
+            nodes.compare(wide, "<", self.wide_number(-nodes.INT64_MAX - 1)),
+        ]
+        fits = nodes.cast(value, "bigint")
+        wrong = self.refuse("a number exceeds 64 bits", fits)
+        return nodes.choose([(nodes.any_of(beyond), wrong)], fits)
 
     def total(self, value: Node, where: Node | None = None) -> Node:
         """Return the wide sum of numbers, of 64 bits or wide, for which a condition holds."""
@@ -140,6 +152,11 @@ class Dialect(ABC):
         """Return whether a type, by the engine's name, is one of a kind."""
         return type_ in self.types.get(kind, ())
 
+    def kind_of(self, type_: str) -> Kind | None:
+        """Return what columns of a type hold, by the engine's name; ``None``: nothing it reads."""
+        name = type_.partition("(")[0]
+        return next((kind for kind, names in self.types.items() if name in names), None)
+
     def _types_of(self, kinds: Sequence[Kind]) -> list[str]:
         return [name for kind in kinds for name in self.types.get(kind, ())]
 
@@ -170,20 +187,30 @@ class Dialect(ABC):
     def matches(self, value: Node, pattern: str) -> Node:
         """Return whether all of a text is of a pattern of ASCII characters."""
 
+    def beside(self, ids: Node, others: Node) -> Node:
+        """Return ids such that they can be compared with others without showing one of them.
+
+        Here as they are: the engine compares no columns of different kinds.
+        """
+        del others
+        return ids
+
     def in_order(self, ids: Node) -> Sequence[Node]:
         """Return what sorts ids: numbers by size, text by code points, UUIDs by bytes."""
         return [ids]
 
-    def is_collated(self, ids: Node) -> Node:
+    def is_collated(self, ids: Node) -> Node | None:
         """Return whether a column of ids takes different texts for equal, or sorts them so.
 
-        Two pairs of letters are tried, each with nothing of an id before it.
+        ``None``: no column of ids does, as one in another collation is of another type.
+        Pairs of letters are tried, each with nothing of an id before it: case, accents, and an
+        accent that is a sign of its own.
         """
         empty = nodes.call("LEFT", nodes.cast(ids, "varchar"), nodes.number(0))
-        a, e = (nodes.compute(empty, "||", nodes.text(letter)) for letter in ("a", "é"))
-        return nodes.any_of(
-            [nodes.compare(a, "<", nodes.text("B")), nodes.compare(e, "==", nodes.text("e"))]
-        )
+        pairs: list[tuple[str, ComparisonOp, str]]
+        pairs = [("a", "<", "B"), ("é", "==", "e"), ("é", "==", "e\u0301")]
+        letters = ((nodes.compute(empty, "||", nodes.text(one)), op, two) for one, op, two in pairs)
+        return nodes.any_of([nodes.compare(one, op, nodes.text(two)) for one, op, two in letters])
 
     # Days and instants
 
@@ -205,13 +232,17 @@ class Dialect(ABC):
 
     @abstractmethod
     def micros(self, instant: Node) -> Node:
-        """Return an instant with a zone as UTC microseconds; infinity is missing or an error."""
+        """Return an instant with a zone as UTC microseconds; infinity is missing."""
 
     @abstractmethod
     def wall_micros(self, time: Node) -> Node:
         """Return a time without a zone as microseconds since 1970-01-01 00:00 by its clock."""
 
     # The query
+
+    def session_checks(self) -> Iterator[Node]:
+        """Yield what must hold of a session for words to mean the engine's own, or it fails."""
+        yield from ()
 
     def repeats(self, rows: Query, value: Node) -> Node:
         """Return whether a value stands in several of the rows of a query."""

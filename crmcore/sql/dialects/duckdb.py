@@ -12,8 +12,10 @@ from crmcore.sql.nodes import Node, Query
 
 __all__ = ["DuckDB"]
 
-_SIZES: Final = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
-_AT_MOST_64_BITS: Final = (*_SIZES[:4], "UTINYINT", "USMALLINT", "UINTEGER")
+_AT_MOST_64_BITS: Final = (
+    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT"),
+    *("UTINYINT", "USMALLINT", "UINTEGER"),
+)
 _AT_ONCE: Final = 32
 
 
@@ -25,7 +27,8 @@ class DuckDB(Dialect):
     title: ClassVar[str] = "DuckDB"
     reads_again: ClassVar[bool] = True
     types: ClassVar[Mapping[Kind, tuple[str, ...]]] = {
-        "whole": tuple(f"{sign}{size}" for size in _SIZES for sign in ("", "U")),
+        # Not UHUGEINT: beside any other the engine would make floats of it.
+        "whole": (*_AT_MOST_64_BITS, "UBIGINT", "HUGEINT"),
         "text": ("VARCHAR",),
         "uuid": ("UUID",),
         "boolean": ("BOOLEAN",),
@@ -39,6 +42,14 @@ class DuckDB(Dialect):
     def wide(self, value: Node) -> Node:
         """Return a HUGEINT."""
         return nodes.cast(value, "int128")
+
+    def narrow(self, value: Node) -> Node:
+        """Compare first only what may be larger: the engine shows what it cannot cast."""
+        found = super(DuckDB, self).narrow(value)
+        return nodes.choose([(self._is_small(value), nodes.cast(value, "bigint"))], found)
+
+    def _is_small(self, value: Node) -> Node:
+        return nodes.among(nodes.call("TYPEOF", value), map(nodes.text, _AT_MOST_64_BITS))
 
     def total(self, value: Node, where: Node | None = None) -> Node:
         """Add without a cast: SUM of BIGINT is a HUGEINT here."""
@@ -55,7 +66,7 @@ class DuckDB(Dialect):
 
     def repeats(self, rows: Query, value: Node) -> Node:
         """Look at whole numbers 32 at a time, with a bit for each: there are far fewer groups."""
-        fits = nodes.among(nodes.call("TYPEOF", value), map(nodes.text, _AT_MOST_64_BITS))
+        fits = self._is_small(value)
         number = nodes.cast(value, "bigint")
         bit = nodes.compute(
             nodes.number(1), "<<", nodes.compute(number, "&", nodes.number(_AT_ONCE - 1))
@@ -96,5 +107,5 @@ class DuckDB(Dialect):
         return nodes.call("MAKE_TIMESTAMPTZ", micros)
 
     def micros(self, instant: Node) -> Node:
-        """Call ``EPOCH_US``."""
-        return nodes.call("EPOCH_US", instant)
+        """Call ``EPOCH_US``, which would not take a column of every type."""
+        return nodes.call("EPOCH_US", nodes.cast_to(instant, "timestamptz"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -11,7 +11,6 @@ from crmcore.calendars import DAY_US
 from crmcore.sql import nodes
 from crmcore.sql.dialects.dialect import Dialect, Kind
 from crmcore.sql.nodes import Node, Query
-from crmcore.sql.rewriting import double_percents
 
 __all__ = ["Postgres"]
 
@@ -47,11 +46,10 @@ class Postgres(Dialect):
         escaped = _SPECIAL.sub(lambda found: f"\\x{ord(found[0]):02x}", value)
         return None if escaped == value else f"E'{escaped}'"
 
-    def write(self, query: Query, width: int) -> str:
-        """Return a query as its drivers read it, which mark parameters by percent signs."""
-        query = query.copy()
-        double_percents(query)
-        return Dialect.write(self, query, width)
+    def adapt(self, query: Query) -> None:
+        """Write names as its drivers read them, too, which mark parameters by percent signs."""
+        Dialect.adapt(self, query)
+        nodes.double_percents(query)
 
     def wide(self, value: Node) -> Node:
         """Return a NUMERIC."""
@@ -60,6 +58,10 @@ class Postgres(Dialect):
     def total(self, value: Node, where: Node | None = None) -> Node:
         """Add without a cast: SUM of bigint is a numeric here."""
         return nodes.aggregate("SUM", value, where)
+
+    def narrow(self, value: Node) -> Node:
+        """Cast: the engine's error shows nothing of a number."""
+        return nodes.cast(value, "bigint")
 
     def quotient(self, value: Node, divisor: Node) -> Node:
         """Divide bigint by bigint, which cuts the fraction off."""
@@ -145,8 +147,9 @@ class Postgres(Dialect):
         return nodes.compute(nodes.day_zero(), "+", nodes.cast(day, "int"))
 
     def day_number(self, date: Node) -> Node:
-        """Subtract the first day."""
-        return nodes.cast(nodes.compute(date, "-", nodes.day_zero()), "bigint")
+        """Subtract the first day, of what is not infinity."""
+        days = nodes.cast(nodes.compute(date, "-", nodes.day_zero()), "bigint")
+        return nodes.choose([(nodes.call("ISFINITE", date), days)])
 
     def months_later(self, date: Node, months: Node) -> Node:
         """Add an interval of months."""
@@ -160,9 +163,26 @@ class Postgres(Dialect):
         return nodes.compute(midnight, "+", nodes.compute(rest, "*", nodes.microsecond()))
 
     def micros(self, instant: Node) -> Node:
-        """Extract the seconds, which are an exact NUMERIC."""
-        seconds = nodes.compute(nodes.epoch(instant), "*", self.wide_number(1_000_000))
-        return self.narrow(seconds)
+        """Extract the seconds, which are an exact NUMERIC, of what 64 bits can count."""
+        micros = nodes.compute(nodes.epoch(instant), "*", self.wide_number(1_000_000))
+        inside = nodes.compare(micros, "<", self.wide_number(nodes.INT64_MAX))
+        fits = nodes.all_of([nodes.call("ISFINITE", instant), inside])
+        return nodes.choose([(fits, self.narrow(micros))])
+
+    def session_checks(self) -> Iterator[Node]:
+        """Look for a schema whose operators and functions hide the engine's own.
+
+        Temporary schemas may come first: none is looked up there. As it reads no column, it is
+        asked once, before any row.
+        """
+        schemas = nodes.call(f"{_SCHEMA}.CURRENT_SCHEMAS", nodes.truth(True))
+        comma = nodes.text(",")
+        path = nodes.call("CONCAT", nodes.call("ARRAY_TO_STRING", schemas, comma), comma.copy())
+        first = self.matches(path, f"(pg_temp_[0-9]+,)*{_SCHEMA},.*")
+        nothing = nodes.call("LEFT", path.copy(), nodes.number(0, "int"))
+        message = nodes.text(f"crmcore: {_SCHEMA} must stand first in search_path")
+        wrong = nodes.cast(nodes.call("CONCAT", message, nothing), "boolean")
+        yield nodes.choose([(first, nodes.truth(True))], wrong)
 
     def step(self, query: Query) -> Query:
         """Keep the planner from writing each use of a column out, and out again."""

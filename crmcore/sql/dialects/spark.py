@@ -67,18 +67,6 @@ class Spark(Dialect):
         whole = type_.startswith("decimal(") and type_.endswith(",0)")
         return (kind == "whole" and whole) or Dialect.holds(self, type_, kind)
 
-    def narrow(self, value: Node) -> Node:
-        """Compare before the cast: without ANSI it would give other digits, and no error."""
-        wide = self.wide(value)
-        beyond = [
-            nodes.compare(wide, ">", self.wide_number(nodes.INT64_MAX)),
-            nodes.compare(wide, "<", self.wide_number(-nodes.INT64_MAX - 1)),
-        ]
-        fits = nodes.cast(value, "bigint")
-        return nodes.choose(
-            [(nodes.any_of(beyond), self.refuse("a number exceeds 64 bits", fits))], fits
-        )
-
     def quotient(self, value: Node, divisor: Node) -> Node:
         """Divide by ``DIV``."""
         return nodes.compute(value, "//", divisor)
@@ -88,10 +76,13 @@ class Spark(Dialect):
         del instead
         return nodes.call("RAISE_ERROR", nodes.text(f"crmcore: {message}"))
 
-    def is_collated(self, ids: Node) -> Node:
-        """Return false: a column with another collation is of another type."""
+    def beside(self, ids: Node, others: Node) -> Node:
+        """Return nothing of ids of another kind: the engine would make numbers of texts."""
+        return nodes.choose([(nodes.compare(self.family(ids), "==", self.family(others)), ids)])
+
+    def is_collated(self, ids: Node) -> None:
+        """Return nothing: a column with another collation is of another type."""
         del ids
-        return nodes.truth(False)
 
     def matches(self, value: Node, pattern: str) -> Node:
         r"""Call ``RLIKE``; ``\\z`` is the very end, where ``$`` may have a line break after it."""

@@ -64,6 +64,7 @@ from crmcore.sql.nodes.queries import (
     table,
     union,
 )
+from crmcore.sql.nodes.rewriting import double_percents, lifted, reads
 from crmcore.sql.nodes.writing import is_writable, shorten, write_texts
 
 __all__ = [
@@ -96,6 +97,7 @@ __all__ = [
     "day_zero",
     "decimal",
     "double",
+    "double_percents",
     "epoch",
     "every_column",
     "exists",
@@ -104,6 +106,7 @@ __all__ = [
     "is_column",
     "is_missing",
     "is_writable",
+    "lifted",
     "microsecond",
     "months_later",
     "negate",
@@ -111,6 +114,7 @@ __all__ = [
     "number",
     "over",
     "parameter",
+    "reads",
     "rows_of",
     "select",
     "shorten",

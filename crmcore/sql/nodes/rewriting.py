@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from crmcore.sql import nodes
-from crmcore.sql.nodes import Node, Query
+from crmcore.sql.nodes.expressions import (
+    Node,
+    Query,
+    all_of,
+    call,
+    coalesce,
+    column,
+    compare,
+    identifier,
+)
+from crmcore.sql.nodes.queries import table
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -70,18 +79,21 @@ def _lift(query: Query, dated: set[str], dates: str, key: str) -> None:
     from sqlglot import exp
 
     first, joins = query.args["from_"].this, _joins(query)
-    own = nodes.column(key, first.alias_or_name if first.name in dated else dates)
+    own = column(key, first.alias_or_name if first.name in dated else dates)
     for join in (join for join in joins if join.this.name in dated):
-        same = nodes.compare(nodes.column(key, join.this.alias_or_name), "==", own.copy())
-        join.set("on", nodes.all_of([join.args["on"], same]))
+        same = compare(column(key, join.this.alias_or_name), "==", own.copy())
+        join.set("on", all_of([join.args["on"], same]))
     if first.name not in dated:
-        joins = [exp.Join(this=nodes.table(dates), kind="CROSS"), *joins]
+        joins = [exp.Join(this=table(dates), kind="CROSS"), *joins]
     elif _asks(query, dates):
-        same = nodes.compare(own.copy(), "==", nodes.column(key, dates))
-        joins = [exp.Join(this=nodes.table(dates), on=same), *joins]
+        same = compare(own.copy(), "==", column(key, dates))
+        joins = [exp.Join(this=table(dates), on=same), *joins]
     query.set("joins", joins)
     if not (first.name in dated and query.is_star):
-        query.append("expressions", exp.Alias(this=own.copy(), alias=nodes.identifier(key)))
+        shown = own.copy()
+        for join in (join for join in joins if join.side == "FULL"):
+            shown = coalesce(shown, column(key, join.this.alias_or_name))
+        query.append("expressions", exp.Alias(this=shown, alias=identifier(key)))
     if query.args.get("group"):
         query.args["group"].append("expressions", own.copy())
     for window in query.find_all(exp.Window):
@@ -94,20 +106,23 @@ def reads(query: Query) -> dict[str, frozenset[str]]:
 
     found: dict[str, frozenset[str]] = {}
     for select in query.find_all(exp.Select):
-        for table in select.args["from_"].find_all(exp.Table):
+        for given in select.args["from_"].find_all(exp.Table):
             columns = select.find_all(exp.Column)
-            names = frozenset(one.name for one in columns if one.table == table.alias_or_name)
-            found[table.name] = found.get(table.name, frozenset()) | names
+            names = frozenset(one.name for one in columns if one.table == given.alias_or_name)
+            found[given.name] = found.get(given.name, frozenset()) | names
     return {name: found[name] for name in found.keys() - {one.alias for one in query.ctes}}
 
 
 def double_percents(query: Query) -> None:
-    """Write percent signs as drivers read them that mark parameters by one."""
+    """Write percent signs of names as drivers read them that mark parameters by one.
+
+    Texts are written without any before.
+    """
     from sqlglot import exp
 
     if query.find(exp.Placeholder) is None:
         return
-    for one in list(query.find_all(exp.Identifier, exp.Literal)):
-        one.set("this", one.this.replace("%", "%%"))
+    for name in list(query.find_all(exp.Identifier)):
+        name.set("this", name.this.replace("%", "%%"))
     for one in list(query.find_all(exp.Mod)):
-        one.replace(nodes.call("MOD", one.this, one.expression))
+        one.replace(call("MOD", one.this, one.expression))

@@ -1,0 +1,87 @@
+"""Several dates: given one by one, or as a table of them in the warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass
+from datetime import date, datetime
+from typing import Final
+
+from crmcore.calendars import day_number
+from crmcore.errors import DataError
+from crmcore.sql import nodes
+from crmcore.sql.dialects import Dialect
+from crmcore.sql.nodes import Query
+
+__all__ = ["DateSpine", "asked_days", "distinct_days"]
+
+_MOST_DATES: Final = 1_830
+"""Five years of days. A query has up to some hundred characters for each, and one engine
+(BigQuery) takes a million in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class DateSpine:
+    """Says that the dates stand in a table: each date there is evaluated, once.
+
+    The query holds the numbers of every day from `first` to `last`. It fails where a row of the
+    table has no date, or one beyond these ends, so that nothing is left out silently.
+
+    Parameters
+    ----------
+    table
+        The name of the table.
+    column
+        The name of its column of dates, a ``DATE``. Its other columns are not read.
+    first, last
+        The ends of the dates that may stand there: at most 1,830 days, which is five
+        years: the query has them all in it.
+    """
+
+    table: str
+    _: KW_ONLY
+    column: str = "day"
+    first: date
+    last: date
+
+    def days(self) -> list[date]:
+        """Return every day that may stand there."""
+        if any(isinstance(one, datetime) for one in (self.first, self.last)):
+            raise DataError("`first` and `last` are dates, not datetimes", column="as_of")
+        first, last = self.first.toordinal(), self.last.toordinal()
+        # Looked at before they are made.
+        _check_number(last - first + 1)
+        return [date.fromordinal(day) for day in range(first, last + 1)]
+
+
+def distinct_days(given: Iterable[date]) -> list[date]:
+    """Return dates in order, each once."""
+    days = set(given)
+    if any(isinstance(day, datetime) or not isinstance(day, date) for day in days):
+        raise DataError("give dates, no datetimes", column="as_of")
+    _check_number(len(days))
+    return sorted(days)
+
+
+def _check_number(dates: int) -> None:
+    if dates < 1:
+        raise DataError("give at least one date, the first not after the last", column="as_of")
+    if dates > _MOST_DATES:
+        message = f"a query is as of at most {_MOST_DATES} dates: write several"
+        raise DataError(message, column="as_of")
+
+
+def asked_days(spine: DateSpine, name: str, dialect: Dialect) -> Query:
+    """Return the days of a spine, each once; fail where one is missing, or beyond its ends."""
+    given = nodes.column(spine.column, "spine")
+    day = dialect.day_number(nodes.cast(given, "date"))
+    first, last = (nodes.number(day_number(one)) for one in (spine.first, spine.last))
+    strange = nodes.negate(dialect.is_kind(given, "date"))
+    beyond = nodes.any_of([nodes.compare(day, "<", first), nodes.compare(day, ">", last)])
+    cases = [
+        (strange, dialect.refuse("the days of the date spine must be dates", day)),
+        (nodes.is_missing(given), dialect.refuse("a row of the date spine has no date", day)),
+        (beyond, dialect.refuse("the date spine has a day before `first` or after `last`", day)),
+    ]
+    columns = {name: nodes.choose(cases, day)}
+    return nodes.select(columns, nodes.table(spine.table, "spine")).distinct()
