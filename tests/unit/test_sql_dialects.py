@@ -635,6 +635,25 @@ def test_instants_and_microseconds_are_the_same(kind: str, engines: Engines) -> 
     assert set(fits["x"].to_pylist()) == {True}
 
 
+@every()
+def test_local_times_do_not_pass_through_the_session_zone(kind: str, engines: Engines) -> None:
+    """Paris skipped this hour in 2025, and Apia this whole day in 2011."""
+    times = [
+        datetime(2011, 12, 30, 12, 0, 0, 123_456),
+        datetime(2025, 3, 30, 2, 30),
+        datetime(1700, 1, 1, 1, 2, 3, 999_999),
+        datetime(9999, 12, 31, 23, 59, 59, 999_999),
+    ]
+    given = pa.array(times, pa.timestamp("us"))
+    for zone in ("Pacific/Apia", "Europe/Paris"):
+        with engines.open(kind, zone=zone) as engine:
+            engine.load({"given": pa.table({"at": given})})
+            at = nodes.column("at", "given")
+            read = of_column("x", DIALECTS[engine.dialect].wall_micros(at), engine.dialect)
+            found = engine.fetch(read)["x"].to_pylist()
+        assert sorted(found) == sorted(given.cast(pa.int64()).to_pylist())
+
+
 @every("duckdb", "postgres")
 @pytest.mark.parametrize("end", ["infinity", "-infinity"])
 def test_times_without_end_have_no_microseconds(kind: str, end: str, engines: Engines) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from crmcore.calendars import DAY_US
 from crmcore.errors import DataError
 from crmcore.sql import nodes
 from crmcore.sql.dialects.dialect import Dialect, Kind
@@ -14,6 +15,9 @@ from crmcore.sql.nodes import Node
 
 __all__ = ["Spark"]
 
+_SECOND_US: Final = 1_000_000
+_MINUTE_US: Final = 60 * _SECOND_US
+_HOUR_US: Final = 60 * _MINUTE_US
 _SPECIAL: Final = re.compile(r"['\\$\x00-\x1f\x7f]")
 
 
@@ -89,9 +93,17 @@ class Spark(Dialect):
         return nodes.call("RLIKE", value, nodes.text(rf"^(?:{pattern})\z"))
 
     def wall_micros(self, time: Node) -> Node:
-        """Count from the first day: ``UNIX_MICROS`` would ask the session's zone."""
-        start = nodes.cast_to(nodes.text("1970-01-01 00:00:00"), "timestamp_ntz")
-        return nodes.call("TIMESTAMPDIFF", nodes.word("MICROSECOND"), start, time)
+        """Add up its fields: all else asks the session's zone, which may skip an hour or a day."""
+        seconds = nodes.call("DATE_PART", nodes.text("SECOND"), time)  # a DECIMAL(8, 6)
+        fields = [
+            (self.day_number(nodes.cast(time.copy(), "date")), DAY_US),
+            (nodes.cast(nodes.call("HOUR", time.copy()), "bigint"), _HOUR_US),
+            (nodes.cast(nodes.call("MINUTE", time.copy()), "bigint"), _MINUTE_US),
+        ]
+        micros = nodes.cast(nodes.compute(seconds, "*", nodes.number(_SECOND_US, "int")), "bigint")
+        for field, size in fields:
+            micros = nodes.compute(micros, "+", nodes.compute(field, "*", nodes.number(size)))
+        return micros
 
     def date(self, day: Node) -> Node:
         """Call ``DATE_FROM_UNIX_DATE``."""
