@@ -48,7 +48,6 @@ from crmcore.sql.nodes.expressions import (
     text,
     truth,
     without_end,
-    word,
 )
 from crmcore.sql.nodes.queries import (
     aggregate,
@@ -126,6 +125,5 @@ __all__ = [
     "truth",
     "union",
     "without_end",
-    "word",
     "write_texts",
 ]

@@ -53,7 +53,6 @@ __all__ = [
     "text",
     "truth",
     "without_end",
-    "word",
 ]
 
 Node: TypeAlias = "exp.Expr"
@@ -262,13 +261,6 @@ def coalesce(value: Node, otherwise: Node) -> Node:
     from sqlglot import exp
 
     return exp.Coalesce(this=value, expressions=[otherwise])
-
-
-def word(name: str) -> Node:
-    """Return a word of SQL that is written here."""
-    from sqlglot import exp
-
-    return exp.Var(this=name)
 
 
 def alike(value: Node, pattern: Node) -> Node:
