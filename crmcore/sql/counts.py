@@ -95,11 +95,9 @@ def to_sql_counts(
     where = places(policy)
     needed = _needed(policy, where, relations.get("scores") or {})
     inputs, up_to, wrongs = up_to_facts(needed, dialect, as_of, **_kept(policy, needed, relations))
-    parts, last = dict(up_to), inputs.part("facts")
-    for step in needed.steps:
-        for name, part in decided(step, last, inputs):
-            parts[name] = part
-            last = name
+    parts = dict(up_to)
+    parts |= decided(needed.steps, inputs.part("facts"), inputs)
+    last = next(reversed(parts))
     scores = inputs.part("scores")
     parts[scores] = _numbered(len(where))
     measured = _measured(where.values(), last, scores)

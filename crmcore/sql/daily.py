@@ -31,9 +31,9 @@ from crmcore.sql.rows import customer_wrongs, id_wrongs
 from crmcore.sql.selected import Selected, exact_sum, rows_scope
 from crmcore.sql.values import divisor_of
 
-__all__ = ["CHANGED", "daily_days", "daily_problems", "daily_totals", "daily_wrongs", "day_parts"]
+__all__ = ["daily_days", "daily_problems", "daily_totals", "daily_wrongs", "day_parts"]
 
-CHANGED: Final = "changed_us"
+_CHANGED: Final = "changed_us"
 _DAY: Final = "day"
 _RUN: Final = "run"
 _GIVEN: Final = "given"
@@ -69,7 +69,7 @@ def _kept(policy: Policy, inputs: Inputs) -> dict[Fact, str]:
     kept: dict[Fact, str] = {}
     for name, fact in policy.facts.items():
         if is_there(fact, inputs):
-            own = f"{name} value" if name in (_DAY, CHANGED) else name
+            own = f"{name} value" if name in (_DAY, _CHANGED) else name
             kept.setdefault(_whole(fact), own)
     return kept
 
@@ -102,8 +102,8 @@ def day_parts(policy: Policy, inputs: Inputs) -> Iterator[tuple[str, Query]]:
     placed = nodes.choose([(beyond, nodes.number(later))], placed)
     day = local_day(placed, _RUN, inputs.dialect)
     keys = {"customer_id": customer, _DAY: inputs.dialect.date(day)}
-    changed = nodes.aggregate("MAX", nodes.column(CHANGED, scope.table), happened)
-    query = nodes.select({**keys, **columns, CHANGED: changed}, nodes.table(last, scope.table))
+    changed = nodes.aggregate("MAX", nodes.column(_CHANGED, scope.table), happened)
+    query = nodes.select({**keys, **columns, _CHANGED: changed}, nodes.table(last, scope.table))
     query = query.join(nodes.table(inputs.part("days"), _RUN), on=in_run(placed, _RUN))
     yield inputs.part("daily"), query.group_by(*(key.copy() for key in keys.values()))
 
@@ -157,7 +157,7 @@ def daily_days(policy: Policy, inputs: Inputs) -> Query:
     columns = {
         "customer_id": identified(nodes.column("customer_id", _GIVEN), dialect),
         _DAY: nodes.choose([(nodes.is_missing(day), wrong)], found),
-        CHANGED: _number(CHANGED, dialect),
+        _CHANGED: _number(_CHANGED, dialect),
     }
     for fact, name in _kept(policy, inputs).items():
         columns |= _numbers(name, fact, dialect)
@@ -216,7 +216,7 @@ class _Days:
         if first is not None:
             self.inside.append(nodes.compare(day, ">=", first))
         # Orders and returns stay what they are; what is left of a sale does not.
-        changed = nodes.column(CHANGED, self.table)
+        changed = nodes.column(_CHANGED, self.table)
         self.late = [nodes.compare(changed, ">", inputs.at)] if fact.of == "sale" else []
 
     def column(self, name: str) -> Node:

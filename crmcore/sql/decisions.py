@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from crmcore.bands import BoundBands
 from crmcore.conditions.evaluators.domains import OUTSIDE
@@ -19,15 +19,18 @@ from crmcore.tables import BoundTable
 __all__ = ["decided"]
 
 
-def decided(step: Step, last: str, inputs: Inputs) -> Iterator[tuple[str, Query]]:
-    """Yield the parts of the query that add a step's column to a part, `last`, each by name."""
-    scope = Scope(inputs.part(f"before {step.name}"), inputs)
-    columns = {step.name: _decision(step, scope)}
-    for name, part in scope.parts(last):
-        yield name, part
-        last = name
-    query = nodes.select(columns, nodes.table(last, scope.table), nodes.every_column(scope.table))
-    yield inputs.part(f"with {step.name}"), inputs.dialect.step(query)
+def decided(steps: Iterable[Step], last: str, inputs: Inputs) -> Iterator[tuple[str, Query]]:
+    """Yield the parts of the query that add the steps' columns to a part, `last`, each by name."""
+    for step in steps:
+        scope = Scope(inputs.part(f"before {step.name}"), inputs)
+        columns = {step.name: _decision(step, scope)}
+        for name, part in scope.parts(last):
+            yield name, part
+            last = name
+        source = nodes.table(last, scope.table)
+        query = nodes.select(columns, source, nodes.every_column(scope.table))
+        last = inputs.part(f"with {step.name}")
+        yield last, inputs.dialect.step(query)
 
 
 def _decision(step: Step, scope: Scope) -> Node:

@@ -60,6 +60,22 @@ class Parameter:
     until
         The last local day that can be given. The query holds the zone's changes of the clock up
         to it, so that a later one makes the query longer.
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> import crmcore as crm
+    >>> con = duckdb.connect()
+    >>> _ = con.execute('''create table orders as select 'C1' as customer_id,
+    ...     1740794400000000 as placed_us, 30000 as amount_minor''')
+    >>> missing = dict.fromkeys(["order_id", "status", "returns_order_id"])
+    >>> policy = crm.presets.load("classic")
+    >>> query = policy.to_sql("duckdb", as_of=Parameter(), columns=missing)
+    >>> for year in (2025, 2027):
+    ...     graded = con.sql(query, params=query.parameters(date(year, 4, 1)))
+    ...     graded.select("customer_id, class").fetchall()
+    [('C1', 'bronze')]
+    [('C1', 'no_order')]
     """
 
     until: date = date(2099, 12, 31)

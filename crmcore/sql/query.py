@@ -165,7 +165,7 @@ def to_sql(
         kinds=kinds,
         bad_rows=bad_rows,
     )
-    query = _query(policy, inputs, parts, wrongs)
+    query = _query(policy, inputs, dict(parts), wrongs)
     return stated(query, policy, inputs, whole_days=daily is not None)
 
 
@@ -319,15 +319,11 @@ def stated(query: Query, policy: Policy, inputs: Inputs, *, whole_days: bool = F
 def _query(
     policy: Policy,
     inputs: Inputs,
-    up_to_facts: Iterable[tuple[str, Node]],
+    parts: dict[str, Node],
     wrongs: Iterable[tuple[Node, str]],
 ) -> Query:
-    parts = dict(up_to_facts)
-    last = inputs.part("facts")
-    for step in policy.steps:
-        for name, part in decided(step, last, inputs):
-            parts[name] = part
-            last = name
+    parts |= decided(policy.steps, inputs.part("facts"), inputs)
+    last = next(reversed(parts))
     edges, columns = inputs.edges, dict(outputs(policy, last, inputs.dialect))
     order = list(inputs.dialect.in_order(nodes.column("customer_id", last)))
     if isinstance(edges, Dates):

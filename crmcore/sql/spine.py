@@ -36,6 +36,23 @@ class DateSpine:
     first, last
         The ends of the dates that may stand there: at most 1,830 days, which is five
         years: the query has them all in it.
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> import crmcore as crm
+    >>> con = duckdb.connect()
+    >>> _ = con.execute(
+    ...     "create table calendar as select unnest(range("
+    ...     "timestamp '2025-03-30', timestamp '2025-04-02', interval 1 day))::date as day"
+    ... )
+    >>> _ = con.execute('''create table orders as select 'C1' as customer_id,
+    ...     1740794400000000 as placed_us, 30000 as amount_minor''')
+    >>> spine = DateSpine("calendar", first=date(2025, 1, 1), last=date(2025, 12, 31))
+    >>> missing = dict.fromkeys(["order_id", "status", "returns_order_id"])
+    >>> query = crm.presets.load("classic").to_sql("duckdb", as_of=spine, columns=missing)
+    >>> con.sql(query).select("as_of, customer_id, class").fetchall()[-1]
+    (datetime.date(2025, 4, 1), 'C1', 'bronze')
     """
 
     table: str

@@ -31,6 +31,13 @@ class Statement(str):
         The columns that it reads of each relation.
     whole_days
         Whether it is only right as of the ends of local days.
+
+    Examples
+    --------
+    >>> import crmcore as crm
+    >>> query = crm.presets.load("classic").to_sql("duckdb", as_of=date(2025, 4, 1))
+    >>> query.columns[:3], sorted(query.reads)
+    (('customer_id', 'class', 'grade'), ['orders'])
     """
 
     columns: tuple[str, ...]

@@ -10,11 +10,14 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
+from typing import is_typeddict
 
 import pytest
 
 import crmcore
+import crmcore.sql
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -73,13 +76,16 @@ def test_patterns_catch_what_they_are_for() -> None:
 
 
 def public_names() -> list[str]:
-    return sorted(name for name in crmcore.__all__ if not name.startswith("__"))
+    own = sorted(name for name in crmcore.__all__ if not name.startswith("__"))
+    return own + [f"sql.{name}" for name in crmcore.sql.__all__]
 
 
 @pytest.mark.parametrize("name", public_names())
 def test_public_names_are_documented_with_an_example(name: str) -> None:
-    value = getattr(crmcore, name)
-    if not (inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value)):
+    value = attrgetter(name)(crmcore)
+    if is_typeddict(value) or not (
+        inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value)
+    ):
         pytest.skip("a type or a constant: documented where it is used")
     text = value.__dict__.get("__doc__") if inspect.isclass(value) else value.__doc__
     assert text, f"{name} has no docstring"

@@ -172,14 +172,13 @@ class _Parser(Cursor):
         self.expect("and")
         below = self._edge_word("below", "above")
         high = self._as_value(self._sum())
-        edges = {
+        edges: dict[tuple[bool, bool], tree.Edges] = {
             (False, False): "both",
             (False, True): "low",
             (True, False): "high",
             (True, True): "neither",
-        }[above, below]
-        # The words of the table are those that there are.
-        return tree.Between(item=item, low=low, high=high, edges=edges)  # type: ignore[arg-type]
+        }
+        return tree.Between(item=item, low=low, high=high, edges=edges[above, below])
 
     def _edge_word(self, word: str, wrong: str) -> bool:
         """Read the word, unless it is the name of a field: then no value follows."""

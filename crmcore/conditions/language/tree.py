@@ -36,6 +36,7 @@ __all__ = [
     "DaysBetween",
     "DecimalValue",
     "Divide",
+    "Edges",
     "FieldRef",
     "IntegerValue",
     "KnownTest",
@@ -73,6 +74,7 @@ _NUMBER = re.compile(f"-?{NUMBER_PATTERN}")
 _WIDE = Context(prec=2 * MAX_DIGITS)
 
 ComparisonOp: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">="]
+Edges: TypeAlias = Literal["both", "low", "high", "neither"]
 Span: TypeAlias = tuple[int, int]
 """Where a node stands in its text: the first character, from 0, and the first one after it."""
 
@@ -246,7 +248,7 @@ class Between(Node):
     item: Operand
     low: Operand
     high: Operand
-    edges: Literal["both", "low", "high", "neither"] = "both"
+    edges: Edges = "both"
 
 
 class Membership(Node):
