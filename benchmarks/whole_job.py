@@ -20,7 +20,7 @@ import numpy as np
 from calibration import calibrate
 from data import AS_OF, Raw, make
 from job import CLASSES, COLUMNS, Contender, job_of
-from memory import peak_beyond_input
+from memory import keep_freed_memory, peak_beyond_input
 from ours import CRMCORE, input_columns
 from reading import seconds_to_read
 from rivals import ALL, BEST
@@ -41,6 +41,8 @@ class Times:
 
 def main() -> None:
     given = _arguments()
+    if not given.memory_returned:
+        print(keep_freed_memory())
     print(crm.show_config(), flush=True)
     print(calibrate(), flush=True)
     rivals = [one for one in (ALL if given.all else BEST) if one.tool in given.rivals]
@@ -69,6 +71,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rivals", nargs="+", choices=tools, default=tools)
     parser.add_argument("--all", action="store_true", help="every phrasing of every rival")
     parser.add_argument("--no-memory", action="store_true", help="leave out the peak of memory")
+    returned = "let the C library give freed memory back to the system at once, as is its default"
+    parser.add_argument("--memory-returned", action="store_true", help=returned)
     parser.add_argument("--no-sizes", action="store_true", help="leave out the smaller sizes")
     return parser.parse_args()
 

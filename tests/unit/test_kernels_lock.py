@@ -19,8 +19,8 @@ from crmcore import kernels
 from crmcore.texts import Texts
 
 COMPILED = Path(kernels.__file__).parent / "compiled"
-AT_ONCE = {"lists_several", "uuid_reader", "table_take", "table_give"}
-"""What reads no rows: it asks the processor, or takes and gives memory."""
+AT_ONCE = {"lists_several", "uuid_reader"}
+"""What reads no rows: it asks the processor."""
 CHANGING = (list, dict, set, bytearray, np.ndarray, int, str)
 ROWS = 3_000_000
 

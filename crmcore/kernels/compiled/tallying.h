@@ -17,8 +17,8 @@
 #include "portable.h"
 
 /* Rows of a block, whose numbers fit a byte; marks looked at at once; groups copied to the results
-   at a time, and given back at a time, which must be far more than a huge page. */
-enum { TALLY_BLOCK = 256, TALLY_MARKS = 64, TALLY_COPIED = 1024, TALLY_GIVEN = 1 << 18 };
+   at a time. */
+enum { TALLY_BLOCK = 256, TALLY_MARKS = 64, TALLY_COPIED = 1024 };
 /* Rows are counted in 32 bits, or in 64 bits where there are too many of them. */
 typedef enum {
     TALLY_COUNT,
@@ -57,7 +57,7 @@ typedef struct {
     TallyChoice *choices;
     TallyMeasure *measures;
     size_t cell; /* bytes, a multiple of 8 */
-    char *cells; /* of this thread */
+    char *cells; /* of the groups tallied, from the lowest on */
     int64_t groups;
     const int64_t *place; /* NULL: each group at its own number */
     int64_t size;
@@ -119,7 +119,7 @@ CLONED static void tally_find_wide(const Tally *tally, int64_t low, int64_t high
 /* Set out the block of rows from `first` on, and ask for their cells. */
 static void tally_open(const Tally *tally, int64_t first, int64_t low, int64_t high,
                        TallyBlock *block) {
-    const char *cells = tally->cells + (size_t)low * tally->cell;
+    const char *cells = tally->cells;
     block->first = first;
     block->count = tally->end - first < TALLY_BLOCK ? tally->end - first : TALLY_BLOCK;
     if (tally->wide) {
@@ -226,9 +226,9 @@ static inline void tally_list(const Tally *tally, const uint8_t *marks, TallyLis
     } while (0)
 
 static inline void tally_measure(const Tally *tally, const TallyMeasure *measure,
-                                 const TallyBlock *block, const TallyList *list, int64_t low) {
-    char *first = tally->cells + (size_t)low * tally->cell;
-    char *figures = first + measure->at, *counts = measure->counted ? first + measure[1].at : NULL;
+                                 const TallyBlock *block, const TallyList *list) {
+    char *figures = tally->cells + measure->at;
+    char *counts = measure->counted ? tally->cells + measure[1].at : NULL;
     const int64_t *values = measure->values + block->first;
     const uint64_t turn = tally_turn(measure->take);
     if (measure->take == TALLY_COUNT) {
@@ -242,7 +242,7 @@ static inline void tally_measure(const Tally *tally, const TallyMeasure *measure
     }
 }
 
-static void tally_block(const Tally *tally, const TallyBlock *block, int64_t low) {
+static void tally_block(const Tally *tally, const TallyBlock *block) {
     uint8_t within[TALLY_BLOCK], marks[TALLY_BLOCK];
     TallyList list;
     int measure = 0;
@@ -255,13 +255,13 @@ static void tally_block(const Tally *tally, const TallyBlock *block, int64_t low
         tally_choose(tally, choice, block, within, marks);
         tally_list(tally, marks, &list);
         while (measure < choice->measures_end) {
-            tally_measure(tally, &tally->measures[measure], block, &list, low);
+            tally_measure(tally, &tally->measures[measure], block, &list);
             measure += 1 + tally->measures[measure].counted;
         }
     }
 }
 
-/* Tally those of the rows that are of the groups from `low` up to `high`, in cells that nobody else
+/* Tally those of the rows that are of the groups from `low` up to `high`, whose cells nobody else
    writes at the time. */
 static inline void tally_groups(const Tally *tally, int64_t low, int64_t high) {
     TallyBlock blocks[2];
@@ -269,9 +269,9 @@ static inline void tally_groups(const Tally *tally, int64_t low, int64_t high) {
     if (low == high) return;
     for (int64_t row = tally->start; row < tally->end; row += TALLY_BLOCK, now ^= 1) {
         tally_open(tally, row, low, high, &blocks[now]);
-        if (row > tally->start) tally_block(tally, &blocks[now ^ 1], low);
+        if (row > tally->start) tally_block(tally, &blocks[now ^ 1]);
     }
-    if (tally->start < tally->end) tally_block(tally, &blocks[now ^ 1], low);
+    if (tally->start < tally->end) tally_block(tally, &blocks[now ^ 1]);
 }
 
 static void tally_fill(const Tally *tally, int64_t start, int64_t end) {
@@ -298,10 +298,10 @@ static int tally_gaps(const Tally *tally, int64_t low, int64_t high) {
     return 1;
 }
 
-static void tally_copy(const Tally *tally, int64_t low, int64_t high) {
+static void tally_copy(const Tally *tally, const char *cells, int64_t low, int64_t high) {
     for (int i = 0; i < tally->measure_count; i++) {
         const TallyMeasure *measure = &tally->measures[i];
-        const char *figure = tally->cells + (size_t)low * tally->cell + measure->at;
+        const char *figure = cells + measure->at;
         const uint64_t turn = tally_turn(measure->take);
         for (int64_t group = low; group < high; group++, figure += tally->cell) {
             uint64_t held = measure->take == TALLY_COUNT ? *(const uint32_t *)figure
@@ -311,23 +311,13 @@ static void tally_copy(const Tally *tally, int64_t low, int64_t high) {
     }
 }
 
-/* Give back the whole huge pages of cells that nobody will read again. */
-static void tally_give(char *cells, char *end) {
-    char *first = cells + (size_t)(-(uintptr_t)cells & (TABLE_HUGE - 1));
-    char *last = end - ((uintptr_t)end & (TABLE_HUGE - 1));
-    if (last <= first) return;
-#if defined(__linux__)
-    madvise(first, (size_t)(last - first), MADV_DONTNEED);
-#endif
-}
-
-/* Add the cells that another thread filled for some groups to those of this one. */
-static void tally_join(const Tally *tally, const char *others, int64_t low, int64_t high) {
+/* Add the cells that another thread filled for as many groups to those of this one. */
+static void tally_join(const Tally *tally, char *cells, const char *others, int64_t groups) {
     for (int i = 0; i < tally->measure_count; i++) {
         const TallyMeasure *measure = &tally->measures[i];
-        const size_t end = (size_t)high * tally->cell;
-        for (size_t at = (size_t)low * tally->cell + measure->at; at < end; at += tally->cell) {
-            char *into = tally->cells + at;
+        const size_t end = (size_t)groups * tally->cell;
+        for (size_t at = measure->at; at < end; at += tally->cell) {
+            char *into = cells + at;
             const uint64_t *wide = (const uint64_t *)(others + at);
             if (measure->take == TALLY_COUNT) {
                 *(uint32_t *)into += *(const uint32_t *)(others + at);
@@ -340,24 +330,20 @@ static void tally_join(const Tally *tally, const char *others, int64_t low, int6
     }
 }
 
-/* Bring the groups from `low` up to `high` into the results, and their cells, in the tables of all
-   threads, are gone. 0: a place is not above the one before, or not in the results. */
-static inline int tally_results(const Tally *tally, char *const *tables, int count, int64_t low,
-                                int64_t high) {
-    int64_t start = low, given = low, end;
-    do {
+/* Bring the groups from `low` up to `high` into the results, from tables that begin with the cell
+   of the group `lowest`. 0: a place is not above the one before, or not in the results. */
+static inline int tally_results(const Tally *tally, char *const *tables, int count, int64_t lowest,
+                                int64_t low, int64_t high) {
+    int64_t start = low, end;
+    do { /* once also without groups: there may be places to fill */
+        const size_t at = (size_t)(start - lowest) * tally->cell;
         end = high - start > TALLY_COPIED ? start + TALLY_COPIED : high;
-        for (int i = 1; i < count; i++) tally_join(tally, tables[i], start, end);
-        if (tally->place != NULL && !tally_gaps(tally, start, end)) return 0;
-        tally_copy(tally, start, end);
-        start = end;
-        if (start == high || start - given >= TALLY_GIVEN) {
-            for (int i = 0; i < count; i++) {
-                tally_give(tables[i] + (size_t)given * tally->cell,
-                           tables[i] + (size_t)start * tally->cell);
-            }
-            given = start;
+        for (int i = 1; i < count; i++) {
+            tally_join(tally, tables[0] + at, tables[i] + at, end - start);
         }
+        if (tally->place != NULL && !tally_gaps(tally, start, end)) return 0;
+        tally_copy(tally, tables[0] + at, start, end);
+        start = end;
     } while (start < high);
     return 1;
 }

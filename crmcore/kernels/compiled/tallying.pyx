@@ -2,9 +2,8 @@
 """Many counts, sums and extremes per group in one pass over the rows; in C.
 
 Described in `crmcore.kernels.plain.tallying`. Where the groups are few beside the rows, each
-thread tallies a run of rows in a table of its own, and the tables are added up. Else a table a
-thread would cost too much memory: there is one, and each thread looks at all rows and tallies
-those of its own groups.
+thread tallies a run of rows in a table of all groups, and the tables are added up. Else these would
+cost too much memory: each thread has a table of some groups, and looks at all rows for them.
 """
 
 from functools import partial
@@ -20,6 +19,11 @@ from crmcore.kernels import threads
 from crmcore.kernels.plain.tallying import Choice, Measure, Rows, Take
 
 __all__ = ["Choice", "Measure", "Rows", "Take", "tally"]
+
+cdef enum:
+    MOST_THREADS = 64
+    # Groups brought into the results before their cells are given back: many huge pages.
+    GROUPS_AT_ONCE = 1 << 18
 
 cdef extern from "tallying.h" nogil:
     ctypedef enum TallyTake:
@@ -55,8 +59,9 @@ cdef extern from "tallying.h" nogil:
         bint several
     bint lists_several()
     void tally_groups(const Tally *, int64_t, int64_t)
-    bint tally_results(const Tally *, char *const *, int, int64_t, int64_t)
+    bint tally_results(const Tally *, char *const *, int, int64_t, int64_t, int64_t)
     void *table_take(size_t, size_t)
+    void *table_keep(void *, size_t)
     void table_give(void *)
 
 _TAKES = {
@@ -76,19 +81,33 @@ _SAMPLE = 4096
 
 
 def tally(rows, choices, measures, groups, place=None, size=None):
-    parts = threads.workers(len(rows.codes))
-    job = _Job(rows, list(choices), list(measures), groups, place, size, parts)
-    if job.tables == 1:
-        shares = _shares(job.codes, groups, parts)
-        threads.run([partial(job.count, 0, 0, len(job.codes), *share) for share in shares])
+    parts = min(MOST_THREADS, threads.workers(len(rows.codes)))
+    job = _Job(rows, list(choices), list(measures), groups, place, size)
+    if parts * groups * job.cell <= BYTES_A_ROW * len(rows.codes):
+        done = _by_rows(job, len(rows.codes), groups, parts)
     else:
-        shares = threads.spans(groups, parts)
-        runs = enumerate(threads.spans(len(job.codes), parts))
-        threads.run([partial(job.count, part, *run, 0, groups) for part, run in runs])
-    done = threads.run([partial(job.finish, *share) for share in shares])
+        done = _by_groups(job, groups, parts)
     if not all(done):
         raise IndexError("places should ascend, and lie within the results")
     return job.results
+
+
+def _by_rows(job, rows, groups, parts):
+    """Let each thread tally some rows in a table of its own, and add the tables up."""
+
+    def own(first, last):
+        table = _Table(groups, job.cell)
+        job.count(table, first, last, 0, groups)
+        return table
+
+    tables = threads.each(rows, own, parts)
+    shares = threads.spans(groups, parts)
+    return threads.run([partial(job.finish, tables, 0, *share) for share in shares])
+
+
+def _by_groups(job, groups, parts):
+    """Let each thread tally some groups, and look at all rows for them."""
+    return threads.run([partial(job.share, *one) for one in _shares(job.codes, groups, parts)])
 
 
 def _shares(codes, groups, parts):
@@ -101,17 +120,37 @@ def _shares(codes, groups, parts):
     return list(pairwise(sorted(cuts))) if groups else [(0, 0)]
 
 
+cdef class _Table:
+    """Cells of groups, empty at first."""
+
+    cdef char *cells
+
+    def __cinit__(self, int64_t groups, size_t cell):
+        with nogil:
+            self.cells = <char *>table_take(groups, cell)
+        if self.cells == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        with nogil:
+            table_give(self.cells)
+
+    def keep(self, size_t size):
+        """Keep the first so many bytes, and give the rest back."""
+        with nogil:
+            self.cells = <char *>table_keep(self.cells, size)
+
+
 cdef class _Job:
     """What is to be tallied, the cells of the groups, and the results."""
 
     cdef Tally tally
-    cdef char **cells
-    cdef readonly int tables
+    cdef readonly size_t cell
     cdef readonly object codes
     cdef readonly list results
     cdef list kept, columns
 
-    def __cinit__(self, rows, choices, measures, int64_t groups, place, size, int parts):
+    def __cinit__(self, rows, choices, measures, int64_t groups, place, size):
         kind = np.int32 if rows.codes.dtype == np.int32 else np.int64
         self.kept = []
         self.codes = np.ascontiguousarray(rows.codes, kind)
@@ -127,41 +166,44 @@ cdef class _Job:
             self.tally.size = size or 0
             self.tally.place = <const int64_t *>self._address(place, np.int64, groups)
         self._ask(choices, measures)
-        self._take(groups, parts)
 
     def __dealloc__(self):
-        for table in range(self.tables):
-            table_give(self.cells[table])
-        free(self.cells)
         free(self.tally.choices)
         free(self.tally.measures)
 
-    cdef int _take(self, int64_t groups, int parts) except -1:
-        """Take a table for each part, or one for all of them."""
-        cdef bint few = parts * groups * self.tally.cell <= BYTES_A_ROW * self.tally.end
-        self.cells = <char **>calloc(parts, sizeof(char *))
-        if self.cells == NULL:
-            raise MemoryError
-        for table in range(parts if few else 1):
-            self.cells[table] = <char *>table_take(groups, self.tally.cell)
-            if self.cells[table] == NULL:
-                raise MemoryError
-            self.tables += 1
-        self.tally.cells = self.cells[0]
-        return 0
-
-    def count(self, int table, int64_t start, int64_t end, int64_t low, int64_t high):
+    def count(self, _Table table, int64_t start, int64_t end, int64_t low, int64_t high):
         """Tally those of some rows that are of the groups from `low` up to `high`."""
         cdef Tally own = self.tally
-        own.start, own.end, own.cells = start, end, self.cells[table]
+        own.start, own.end, own.cells = start, end, table.cells
         with nogil:
             tally_groups(&own, low, high)
 
-    def finish(self, int64_t low, int64_t high):
-        """Bring some groups into the results; tell whether each has its place."""
+    def finish(self, list tables, int64_t lowest, int64_t low, int64_t high):
+        """Bring some groups into the results; tell whether each has its place.
+
+        The tables begin with the group `lowest`.
+        """
+        cdef char *cells[MOST_THREADS]
+        cdef int count = 0
         cdef bint placed
+        for table in tables:
+            cells[count] = (<_Table?>table).cells
+            count += 1
         with nogil:
-            placed = tally_results(&self.tally, self.cells, self.tables, low, high)
+            placed = tally_results(&self.tally, cells, count, lowest, low, high)
+        return placed
+
+    def share(self, int64_t low, int64_t high):
+        """Tally some groups, and bring them into the results; tell whether each has its place."""
+        cdef bint placed = True
+        cdef int64_t start
+        table = _Table(high - low, self.cell)
+        self.count(table, 0, self.tally.end, low, high)
+        while high > low:  # from the end, as it is there that room can be given back
+            start = max(low, high - GROUPS_AT_ONCE)
+            placed &= self.finish([table], low, start, high)
+            table.keep((start - low) * self.cell)
+            high = start
         return placed
 
     cdef int _ask(self, list choices, list measures) except -1:
@@ -230,7 +272,7 @@ cdef class _Job:
                 if (self.tally.measures[i].take == TALLY_COUNT) == narrow:
                     self.tally.measures[i].at = end
                     end += 4 if narrow else 8
-        self.tally.cell = (end + 7) // 8 * 8
+        self.cell = self.tally.cell = (end + 7) // 8 * 8
 
     cdef const int64_t *_values(self, int of) except? NULL:
         if not -1 <= of < len(self.columns) - 1:
