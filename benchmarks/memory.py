@@ -5,35 +5,11 @@ from __future__ import annotations
 import ctypes
 import gc
 import multiprocessing
-import os
-import platform
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 
 import pyarrow
-
-TUNABLES = "GLIBC_TUNABLES"
-KEPT = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=1099511627776"
-
-
-def keep_freed_memory() -> str:
-    """Begin this program again, so that it keeps memory that was freed; return what holds now.
-
-    DuckDB and polars bring an allocator (jemalloc) that keeps freed memory for a while. That of
-    glibc gives each large block back to the system at once; the system clears it when it is asked
-    for again, and a virtual machine may have to get it from its host first. Processes that this one
-    starts do as usual.
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return "allocator   the system's own"
-    if os.environ.get(TUNABLES) != KEPT:
-        os.execve(
-            sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | {TUNABLES: KEPT}
-        )
-    del os.environ[TUNABLES]
-    return f"allocator   glibc's, and it keeps what is freed: {TUNABLES}={KEPT}"
 
 
 def peak_beyond_input(prepare: Callable[[], object], run: Callable[[object], object]) -> int:

@@ -2,63 +2,56 @@
 
     python benchmarks/whole_job.py --orders 10000000 --customers 1000000 --ids dense
 
-The contenders take turns in one process. Results are compared cell by cell before anything is
-measured. Times are printed, never asserted; see README.md for what is measured and how.
+The contenders take turns, each in a process of its own. Results are compared cell by cell before
+anything is measured. Times are printed, never asserted; see README.md for what is measured and how.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
 from functools import partial
-from statistics import median
-from time import perf_counter, process_time
 
-import numpy as np
 from calibration import calibrate
-from data import AS_OF, Raw, make
-from job import CLASSES, COLUMNS, Contender, job_of
-from memory import keep_freed_memory, peak_beyond_input
+from data import make
+from job import Contender
+from memory import peak_beyond_input
 from ours import CRMCORE, input_columns
 from reading import seconds_to_read
 from rivals import ALL, BEST
+from turns import JOB, KEPT, Size, Times, keeping_freed_memory, named, race
 
 import crmcore as crm
 
-JOB = job_of(AS_OF)
 HALVINGS = (8, 4, 2, 1)
-
-
-@dataclass(frozen=True)
-class Times:
-    """Medians, in seconds: on the clock, and of processor time over all threads."""
-
-    clock: float
-    processor: float
 
 
 def main() -> None:
     given = _arguments()
-    if not given.memory_returned:
-        print(keep_freed_memory())
-    print(crm.show_config(), flush=True)
+    print(crm.show_config())
+    print("allocator  ", "as it is" if given.memory_returned else KEPT, flush=True)
     print(calibrate(), flush=True)
     rivals = [one for one in (ALL if given.all else BEST) if one.tool in given.rivals]
     contenders = [CRMCORE, *rivals]
-    raw = make(given.orders, given.customers, given.ids)
-    reading = seconds_to_read(input_columns(CRMCORE.prepare(raw)))
-    found = race(contenders, raw, given.rounds)
-    del raw
+    size = Size(given.orders, given.customers, given.ids)
+    reading = _seconds_to_read(size)
+    with nullcontext() if given.memory_returned else keeping_freed_memory():
+        found = race(contenders, size, given.rounds)
     peaks = [None] * len(contenders) if given.no_memory else _peaks(contenders, given)
     print(f"\n{given.orders:,} orders, {given.customers:,} customers, {given.ids} ids\n")
     _print_race(contenders, found, peaks, given.orders)
     times = found[0].clock / reading
     print(f"\nreading the columns once: {reading:.3f} s; crmcore takes {times:.1f} times that")
     if not given.no_sizes:
-        print_sizes([CRMCORE, *fastest(contenders, found)], given)
+        with nullcontext() if given.memory_returned else keeping_freed_memory():
+            print_sizes([CRMCORE, *fastest(contenders, found)], given)
     print(f"\n{calibrate()}")
+
+
+def _seconds_to_read(size: Size) -> float:
+    raw = make(size.orders, size.customers, size.ids)
+    return seconds_to_read(input_columns(CRMCORE.prepare(raw)))
 
 
 def _arguments() -> argparse.Namespace:
@@ -75,43 +68,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--memory-returned", action="store_true", help=returned)
     parser.add_argument("--no-sizes", action="store_true", help="leave out the smaller sizes")
     return parser.parse_args()
-
-
-def race(contenders: Sequence[Contender], raw: Raw, rounds: int) -> list[Times]:
-    """Let the contenders take turns, after comparing their results."""
-    forms: dict[object, object] = {}  # some contenders share theirs
-    for contender in contenders:
-        if contender.prepare not in forms:
-            forms[contender.prepare] = contender.prepare(raw)
-    given = [forms[contender.prepare] for contender in contenders]
-    check_equal(contenders, given)
-    clocks: list[list[tuple[float, float]]] = [[] for _ in contenders]
-    for turn in range(rounds):
-        for k in np.roll(np.arange(len(contenders)), -turn):
-            clocks[k].append(_timed(contenders[k], given[k]))
-    return [Times(*map(median, zip(*times, strict=True))) for times in clocks]
-
-
-def _timed(contender: Contender, given: object) -> tuple[float, float]:
-    gc.collect()
-    clock, processor = perf_counter(), process_time()
-    result = contender.run(given, JOB)
-    times = perf_counter() - clock, process_time() - processor
-    del result
-    return times
-
-
-def check_equal(contenders: Sequence[Contender], given: Sequence[object]) -> None:
-    """Raise unless all contenders find the same in every cell, and every class occurs."""
-    first = contenders[0].columns(contenders[0].run(given[0], JOB))
-    classes = {CLASSES[code] for code in np.unique(first["class"])}
-    if classes != {*CLASSES} - {"new"}:  # without an evaluation before, nobody is new
-        raise SystemExit(f"only these classes occur: {sorted(classes)}")
-    for contender, form in zip(contenders[1:], given[1:], strict=True):
-        columns = contender.columns(contender.run(form, JOB))
-        for name in COLUMNS:
-            if not np.array_equal(first[name], columns[name]):
-                raise SystemExit(f"{contender.tool}, {contender.phrasing}: {name} differs")
 
 
 def fastest(contenders: Sequence[Contender], found: Sequence[Times]) -> list[Contender]:
@@ -150,18 +106,14 @@ def _peaks(contenders: Sequence[Contender], given: argparse.Namespace) -> list[i
     ]
 
 
-def _named(name: tuple[str, str]) -> Contender:
-    return next(c for c in [CRMCORE, *ALL] if (c.tool, c.phrasing) == name)
-
-
 def _form_of(name: tuple[str, str], size: tuple[int, int, str]) -> object:
-    warm = _named(name)
+    warm = named(*name)
     warm.run(warm.prepare(make(20_000, 2_000, size[2])), JOB)  # imports and first-use costs
     return warm.prepare(make(*size))
 
 
 def _result_of(name: tuple[str, str], given: object) -> object:
-    return _named(name).run(given, JOB)
+    return named(*name).run(given, JOB)
 
 
 def print_sizes(contenders: Sequence[Contender], given: argparse.Namespace) -> None:
@@ -184,8 +136,8 @@ def _print_sizes(
     print("|--:" * (1 + 2 * len(names)) + "|")
     before = [0.0] * len(names)
     for part, count in zip(HALVINGS, customers, strict=True):
-        raw = make(given.orders // part, count, given.ids)
-        found = [times.clock for times in race(contenders, raw, min(given.rounds, 3))]
+        size = Size(given.orders // part, count, given.ids)
+        found = [times.clock for times in race(contenders, size, min(given.rounds, 3))]
         cells = (
             f"{time:.3f} | {f'{time / last:.2f}' if last else ''}"
             for time, last in zip(found, before, strict=True)

@@ -6,7 +6,7 @@ No data passes through Python: only the names and types of columns are looked at
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, ClassVar, Final, TypeAlias, Unpack
 from uuid import uuid4
@@ -100,7 +100,8 @@ def evaluate_on(
     PolicyError
         As by `crmcore.sql.to_sql`.
     DataError
-        A column is missing or of a type that does not fit, with its name; or what is given is
+        A column is missing or of a type that does not fit, with its name; or ids that are compared
+        are of two types; or what is given is
         none of these kinds, or of two; or `as_of` is a `crmcore.sql.Parameter`; or a DuckDB session
         that has customers, too, does not look relations up (``python_enable_replacements``).
     MissingExtraError
@@ -151,6 +152,8 @@ def evaluate_on(
         if source is None or name != "orders":
             read = query.reads.get(names[name], frozenset())
             _check(read, wanted[name], place, relation)
+    for one, other in _compared(given, columns, source):
+        _check_alike(one, other, place)
     return place.run(query)
 
 
@@ -195,6 +198,40 @@ def _check(
         if kinds and not place.holds(type_, kinds):
             known = " or ".join(kind for kind in kinds if kind is not None)
             raise DataError(f"{type_} is no type of this column: give {known}", column=name)
+
+
+_Column: TypeAlias = tuple[object, str | None]
+"""A relation, and the name of one of its columns; ``None``: it is said to have none."""
+
+
+def _compared(
+    given: Mapping[str, object], columns: Mapping[str, str | None], source: Source | None
+) -> Iterator[tuple[_Column, _Column]]:
+    """Yield ids that the query compares with each other."""
+    if "orders" not in given:
+        return
+    orders, shop = given["orders"], columns if source is None else source.columns
+    if "customers" in given:
+        named = columns.get("customer_id", "customer_id")
+        yield (orders, shop.get("customer_id", "customer_id")), (given["customers"], named)
+    own, returned = (shop.get(name, name) for name in ("order_id", "returns_order_id"))
+    yield (orders, own), (orders, returned)
+
+
+def _check_alike(one: _Column, other: _Column, place: _Place) -> None:
+    """Refuse ids of two types: they are never equal, and an engine says so in words of its own."""
+    kinds: dict[Kind, str] = {}
+    for relation, name in (one, other):
+        type_ = None if name is None else place.type_of(name, place.types(relation))
+        kind = None if type_ is None else place.dialect.kind_of(type_)
+        if kind is not None and type_ is not None:
+            kinds[kind] = type_
+    if len(kinds) > 1:
+        types = " and ".join(kinds.values())
+        message = f"{types} are compared here: give ids of one type"
+        if one[0] is other[0]:
+            message += ", or leave this column out"
+        raise DataError(message, column=other[1])
 
 
 # Where the data is

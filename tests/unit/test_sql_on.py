@@ -92,6 +92,23 @@ def test_columns_of_customers_may_have_names_of_others(engines: Engines) -> None
             crm.evaluate_on(policy, orders, given, as_of=TODAY, columns=wrong)
 
 
+@every()
+def test_ids_of_two_types_are_refused_by_name(kind: str, engines: Engines) -> None:
+    people = pa.table({"customer_id": [1, 2], "blocked": [True, False]})
+    returned = pa.table({**ORDERS, "returns_order_id": pa.array([None] * 3, pa.string())})
+    policy = crm.load_policy(CLASSIC)
+    with engines.open(kind) as engine:
+        engine.load({"orders": returned, "people": people})
+        with pytest.raises(crm.DataError, match="give ids of one type$") as refused:
+            evaluated_on(engine, policy, "orders", "people", as_of=TODAY, columns=NO_LINKS)
+        assert refused.value.column == "customer_id"
+        with pytest.raises(crm.DataError, match="of one type, or leave this column out") as refused:
+            evaluated_on(engine, policy, "orders", as_of=TODAY)
+        assert refused.value.column == "returns_order_id"
+        found = evaluated_on(engine, policy, "orders", as_of=TODAY, columns=NO_LINKS)
+        assert [row["class"] for row in found] == ["bronze", "no_sale"]
+
+
 CAPITALS = {"order_id": "ORDER_ID", "customer_id": "Customer_Id"}
 
 
