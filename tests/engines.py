@@ -73,8 +73,8 @@ def uncompiled(engine: Engine) -> None:
         engine.connection.sql("set spark.sql.codegen.factoryMode = NO_CODEGEN")
 
 
-def evaluated_on(engine: Engine, policy: Any, orders: str, **options: Any) -> list[dict[str, Any]]:
-    """Return the rows that `evaluate_on` gives for a table, instants in UTC."""
+def evaluated_on(engine: Engine, policy: Any, *tables: str, **options: Any) -> list[dict[str, Any]]:
+    """Return the rows that `evaluate_on` gives for tables, instants in UTC."""
     import crmcore as crm
 
     if engine.dialect == "postgres":
@@ -85,11 +85,11 @@ def evaluated_on(engine: Engine, policy: Any, orders: str, **options: Any) -> li
             poolclass=sqlalchemy.StaticPool,
         )
         with made.connect() as reached:
-            query: Any = crm.evaluate_on(policy, orders, connection=reached, **options)
+            query: Any = crm.evaluate_on(policy, *tables, connection=reached, **options)
             return [_row_in_utc(row) for row in reached.execute(query).mappings()]
-    relation = engine.connection.table(orders)
-    found: Any = crm.evaluate_on(policy, relation, **options)
-    assert isinstance(found, type(relation))
+    relations = [engine.connection.table(one) for one in tables]
+    found: Any = crm.evaluate_on(policy, *relations, **options)
+    assert isinstance(found, type(relations[0]))
     table = found.to_arrow_table() if engine.dialect == "duckdb" else found.toArrow()
     return [_row_in_utc(row) for row in table.to_pylist()]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from crmcore.errors import DataError
 from crmcore.records.source import Source
 from crmcore.sql.dialects import DIALECTS
-from crmcore.sql.mapping import Reading
 from crmcore.sql.refusals import refuse_without_sqlglot
+from crmcore.sql.source import Reading
 
 __all__ = ["to_sql_account"]
 

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TypedDict
 
 from crmcore.records.source import Source
-from crmcore.sql.mapping import BadRows
+from crmcore.sql.source import BadRows
 
 __all__ = ["ReadOptions", "SqlOptions"]
 

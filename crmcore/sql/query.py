@@ -24,7 +24,6 @@ from crmcore.sql.declared import declared_facts, declared_problems, declared_wro
 from crmcore.sql.dialects import DIALECTS
 from crmcore.sql.facts import days_within, fact_parts, figure_parts
 from crmcore.sql.inputs import Inputs
-from crmcore.sql.mapping import BadRows, Reading, given_rows
 from crmcore.sql.moments import DAY, AsOf, Dates, Literals, Parameter, refuse_part_of_day
 from crmcore.sql.nodes import Node, Query
 from crmcore.sql.outputs import outputs
@@ -43,6 +42,7 @@ from crmcore.sql.rows import (
     row_wrongs,
 )
 from crmcore.sql.selected import asked_columns
+from crmcore.sql.source import BadRows, Reading, given_rows
 from crmcore.sql.statement import Statement
 
 __all__ = ["stated", "to_sql", "to_sql_daily", "up_to_facts", "with_parts"]

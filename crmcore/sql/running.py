@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, ClassVar, Final, TypeAlias, Unpack
+from typing import Any, ClassVar, Final, Literal, TypeAlias, Unpack
 from uuid import uuid4
 
 from crmcore.conditions import FieldType
@@ -17,11 +17,10 @@ from crmcore.policy import Policy
 from crmcore.records.source import Source
 from crmcore.sql.dialects import DIALECTS, IDS, Dialect
 from crmcore.sql.dialects.dialect import Kind
-from crmcore.sql.mapping import BadRows
 from crmcore.sql.moments import Parameter
 from crmcore.sql.options import ReadOptions
 from crmcore.sql.query import to_sql
-from crmcore.sql.shop import asked_names
+from crmcore.sql.source import BadRows, asked_names
 from crmcore.sql.spine import DateSpine
 from crmcore.sql.statement import Statement
 
@@ -210,12 +209,21 @@ def _compared(
     """Yield ids that the query compares with each other."""
     if "orders" not in given:
         return
-    orders, shop = given["orders"], columns if source is None else source.columns
+    buyer, own, returned = (
+        (given["orders"], _named_by(name, columns, source))
+        for name in ("customer_id", "order_id", "returns_order_id")
+    )
     if "customers" in given:
-        named = columns.get("customer_id", "customer_id")
-        yield (orders, shop.get("customer_id", "customer_id")), (given["customers"], named)
-    own, returned = (shop.get(name, name) for name in ("order_id", "returns_order_id"))
-    yield (orders, own), (orders, returned)
+        yield buyer, (given["customers"], columns.get("customer_id", "customer_id"))
+    yield own, returned
+
+
+def _named_by(name: str, columns: Mapping[str, str | None], source: Source | None) -> str | None:
+    """Return what a standard column is called in the orders; ``None``: there is none."""
+    if source is None:
+        return columns.get(name, name)
+    named: str | Literal[False] | None = getattr(source.columns, name)
+    return name if named is None else named or None
 
 
 def _check_alike(one: _Column, other: _Column, place: _Place) -> None:

@@ -26,8 +26,8 @@ from crmcore.records.raw import Raw
 from crmcore.records.reading import STATUSES, standardise
 from crmcore.sql import nodes, to_sql, to_sql_account
 from crmcore.sql.dialects import DIALECTS
-from crmcore.sql.lines import Folding
-from crmcore.sql.mapping import Reading
+from crmcore.sql.source.lines import Folding
+from crmcore.sql.source.mapping import Reading
 
 MANY = settings.default.max_examples > 300
 CASES = settings(

@@ -202,10 +202,10 @@ def merge_texts(left: Texts, right: Texts) -> tuple[Texts, Ints, Ints]:
     size = _size(mine, theirs)
     if size in (len(left), len(right)):
         return left if size == len(left) else right, mine, theirs
-    lengths = np.empty(size, np.int64)
-    lengths[mine] = np.diff(left.offsets)
-    lengths[theirs] = np.diff(right.offsets)
-    ends = _ends_of_texts(lengths)
+    ends = np.zeros(size + 1, np.int64)
+    ends[1:][mine] = np.diff(left.offsets)
+    ends[1:][theirs] = np.diff(right.offsets)
+    np.cumsum(ends, out=ends)
     data = np.empty(int(ends[-1]) or 1, np.uint8)
     for texts, own in ((left, mine), (right, theirs)):  # what both have is written twice
         each(len(own), partial(_texts(texts, _HASHED).place, own, ends, data))

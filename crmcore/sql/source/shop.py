@@ -14,8 +14,8 @@ from crmcore.sql import nodes
 from crmcore.sql.dialects import IDS, Dialect
 from crmcore.sql.dialects.dialect import Kind
 from crmcore.sql.nodes import Node
-from crmcore.sql.numbers import FINE, bound, scaled, trouble
 from crmcore.sql.refusals import Use, refused
+from crmcore.sql.source.numbers import FINE, bound, scaled, trouble
 
 __all__ = ["Shop", "asked_names", "kinds_of"]
 

@@ -12,12 +12,21 @@ from crmcore.records.formula import Product
 from crmcore.records.reading import REASONS
 from crmcore.records.source import STATUSES
 from crmcore.sql import nodes
-from crmcore.sql.clock import Clock
 from crmcore.sql.inputs import part_name
 from crmcore.sql.nodes import Node, Query
-from crmcore.sql.numbers import FINE, MISSING, NOT_FINITE, UNREADABLE, Sum, scaled, trouble, units
 from crmcore.sql.rows import COLLATED, of_one
-from crmcore.sql.shop import Shop
+from crmcore.sql.source.clock import Clock
+from crmcore.sql.source.numbers import (
+    FINE,
+    MISSING,
+    NOT_FINITE,
+    UNREADABLE,
+    Sum,
+    scaled,
+    trouble,
+    units,
+)
+from crmcore.sql.source.shop import Shop
 
 __all__ = ["CONTENT", "LATER", "PASSED_ON", "TOO_MUCH", "Judging", "int_of"]
 

@@ -14,7 +14,7 @@ from typing import Final
 from crmcore.calendars import DAY_US, FIRST_INSTANT, LAST_INSTANT, zone
 from crmcore.sql import nodes
 from crmcore.sql.nodes import Node, Query
-from crmcore.sql.shop import Shop
+from crmcore.sql.source.shop import Shop
 
 __all__ = ["Clock", "within"]
 

@@ -12,10 +12,10 @@ from crmcore.records.reading import REASONS
 from crmcore.records.source import Source
 from crmcore.sql import nodes
 from crmcore.sql.dialects import Dialect
-from crmcore.sql.judging import LATER, int_of
-from crmcore.sql.lines import Folding
 from crmcore.sql.nodes import Node, Query
-from crmcore.sql.shop import Shop
+from crmcore.sql.source.judging import LATER, int_of
+from crmcore.sql.source.lines import Folding
+from crmcore.sql.source.shop import Shop
 
 __all__ = ["BadRows", "Reading", "given_rows"]
 

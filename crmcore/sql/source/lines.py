@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from crmcore.sql import nodes
-from crmcore.sql.judging import CONTENT, PASSED_ON, TOO_MUCH, Judging, int_of
 from crmcore.sql.nodes import Node, Query
+from crmcore.sql.source.judging import CONTENT, PASSED_ON, TOO_MUCH, Judging, int_of
 
 __all__ = ["Folding"]
 
