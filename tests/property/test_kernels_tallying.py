@@ -171,6 +171,7 @@ def test_compiled_is_as_numpy(
     compiled = pytest.importorskip("crmcore.kernels.compiled.tallying")
     monkeypatch.setattr(threads, "ROWS_OF_A_THREAD", 1)
     monkeypatch.setattr(compiled, "BYTES_A_ROW", 10**6 if table_a_thread else 0)
+    monkeypatch.setattr(compiled, "GROUPS_AT_ONCE", 2)
     for seed in range(300):
         case = make(seed)
         with threads.threads(workers):
@@ -199,6 +200,7 @@ def test_more_rows_than_32_bits_count(workers: int, monkeypatch: pytest.MonkeyPa
 
 def test_many_rows_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = pytest.importorskip("crmcore.kernels.compiled.tallying")
+    monkeypatch.setattr(compiled, "GROUPS_AT_ONCE", 40_000)  # tables of many pages shrink, too
     rng = np.random.default_rng(5)
     rows, groups = 400_000, 150_000
     for wide, table_a_thread in itertools.product((np.int32, np.int64), (False, True)):

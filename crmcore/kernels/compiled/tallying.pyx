@@ -22,8 +22,6 @@ __all__ = ["Choice", "Measure", "Rows", "Take", "tally"]
 
 cdef enum:
     MOST_THREADS = 64
-    # Groups brought into the results before their cells are given back: many huge pages.
-    GROUPS_AT_ONCE = 1 << 18
 
 cdef extern from "tallying.h" nogil:
     ctypedef enum TallyTake:
@@ -77,6 +75,8 @@ SEVERAL_AT_ONCE = bool(lists_several())
 MOST_NARROW = 2**32 - 1
 # The tables of all threads together may take so many bytes a row.
 BYTES_A_ROW = 5
+# Groups brought into the results before their cells are given back: many huge pages.
+GROUPS_AT_ONCE = 2**18
 _SAMPLE = 4096
 
 
@@ -196,11 +196,11 @@ cdef class _Job:
     def share(self, int64_t low, int64_t high):
         """Tally some groups, and bring them into the results; tell whether each has its place."""
         cdef bint placed = True
-        cdef int64_t start
+        cdef int64_t start, at_once = GROUPS_AT_ONCE
         table = _Table(high - low, self.cell)
         self.count(table, 0, self.tally.end, low, high)
         while high > low:  # from the end, as it is there that room can be given back
-            start = max(low, high - GROUPS_AT_ONCE)
+            start = max(low, high - at_once)
             placed &= self.finish([table], low, start, high)
             table.keep((start - low) * self.cell)
             high = start
