@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from data import AS_OF, STATUSES, Raw
-from job import CLASSES, COLUMNS, Columns, Contender, Job, texts
+from job import CLASSES, COLUMNS, THREADS, Columns, Contender, Job, texts
 
 import crmcore as crm
 
@@ -38,6 +38,11 @@ def input_columns(given: tuple[object, object]) -> list[object]:
 
 
 def run(given: tuple[object, object], job: Job) -> crm.Evaluation:
+    with crm.threads(THREADS):
+        return _graded(given)
+
+
+def _graded(given: tuple[object, object]) -> crm.Evaluation:
     policy = crm.presets.load("classic")
     source = crm.Source(zone="UTC", currency={"code": "CNY", "exponent": 2})
     if isinstance(given[0], dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import duckdb
@@ -12,6 +13,7 @@ from job import (
     EARLIEST,
     FREQUENCY_EDGES,
     GRADE_EDGES,
+    KEEPS_MEMORY,
     LATEST,
     MONETARY_EDGES,
     MOST,
@@ -69,6 +71,9 @@ def duckdb_native(raw: Raw) -> duckdb.DuckDBPyConnection:
 def _connection() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute(f"SET threads = {THREADS}")
+    if os.environ.get(KEEPS_MEMORY):
+        for name in ("flush_threshold", "bulk_deallocation_flush_threshold"):
+            connection.execute(f"SET allocator_{name} = '1 TiB'")
     return connection
 
 

@@ -14,16 +14,19 @@ from time import perf_counter, process_time
 
 import numpy as np
 from data import AS_OF, IdKind, make
-from job import CLASSES, COLUMNS, Contender, job_of
+from job import CLASSES, COLUMNS, KEEPS_MEMORY, Contender, job_of
 from ours import CRMCORE
 from rivals import ALL
 
 JOB = job_of(AS_OF)
-TUNABLES = "GLIBC_TUNABLES"
-KEPT = ":".join(
-    f"glibc.malloc.{name}={value}"
-    for name, value in {"arena_max": 1, "mmap_max": 0, "trim_threshold": 2**40}.items()
-)
+# What has allocators keep what was freed: that of glibc, and the one that polars brings. DuckDB has
+# settings for it (`rival_duckdb`).
+_GLIBC = {"arena_max": 1, "mmap_max": 0, "trim_threshold": 2**40}
+KEPT = {
+    "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={value}" for name, value in _GLIBC.items()),
+    "_RJEM_MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1",
+    KEEPS_MEMORY: "1",
+}
 
 
 @dataclass(frozen=True)
@@ -57,21 +60,21 @@ def named(tool: str, phrasing: str) -> Contender:
 
 @contextmanager
 def keeping_freed_memory() -> Iterator[None]:
-    """Let processes that are started inside keep memory that was freed, where glibc allocates it.
+    """Let processes that are started inside keep memory that was freed.
 
-    The allocator that DuckDB and polars bring (jemalloc) keeps freed memory for a while. That of
-    glibc gives each large block back to the system, which clears it when it is asked for again;
-    a virtual machine may have to get it from its host first.
+    The allocator of glibc gives each large block back to the system at once, those of the rivals
+    some time later. The system clears it when it is asked for again; a virtual machine may have to
+    get it from its host first.
     """
-    before = os.environ.get(TUNABLES)
-    os.environ[TUNABLES] = KEPT
+    before = {name: os.environ.get(name) for name in KEPT}
+    os.environ.update(KEPT)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[TUNABLES]
-        else:
-            os.environ[TUNABLES] = before
+        for name, value in before.items():
+            del os.environ[name]
+            if value is not None:
+                os.environ[name] = value
 
 
 def race(contenders: Sequence[Contender], size: Size, rounds: int) -> list[Times]:
@@ -109,14 +112,22 @@ class _Racer:
         context = multiprocessing.get_context("spawn")
         self._line, theirs = context.Pipe()
         name = contender.tool, contender.phrasing
-        self._process = context.Process(target=_serve, args=(theirs, name, size), daemon=True)
+        self._process = context.Process(
+            target=_serve, args=(theirs, name, size), name=", ".join(name), daemon=True
+        )
         self._process.start()
         theirs.close()
-        self._line.recv()  # it is ready
+        self._answer()  # it is ready
 
     def ask(self, question: str):
         self._line.send(question)
-        return self._line.recv()
+        return self._answer()
+
+    def _answer(self):
+        try:
+            return self._line.recv()
+        except EOFError:
+            raise SystemExit(f"{self._process.name} has died") from None
 
     def stop(self) -> None:
         self._line.close()

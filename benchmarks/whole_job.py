@@ -30,7 +30,7 @@ HALVINGS = (8, 4, 2, 1)
 def main() -> None:
     given = _arguments()
     print(crm.show_config())
-    print("allocator  ", "as it is" if given.memory_returned else KEPT, flush=True)
+    print("allocators ", "as they are" if given.memory_returned else KEPT, flush=True)
     print(calibrate(), flush=True)
     rivals = [one for one in (ALL if given.all else BEST) if one.tool in given.rivals]
     contenders = [CRMCORE, *rivals]
@@ -64,7 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rivals", nargs="+", choices=tools, default=tools)
     parser.add_argument("--all", action="store_true", help="every phrasing of every rival")
     parser.add_argument("--no-memory", action="store_true", help="leave out the peak of memory")
-    returned = "let the C library give freed memory back to the system at once, as is its default"
+    returned = "leave the allocators as they are; the C library's gives freed memory back at once"
     parser.add_argument("--memory-returned", action="store_true", help=returned)
     parser.add_argument("--no-sizes", action="store_true", help="leave out the smaller sizes")
     return parser.parse_args()

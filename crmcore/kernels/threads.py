@@ -10,7 +10,6 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from functools import partial
@@ -93,33 +92,40 @@ def each(rows: int, step: Callable[[int, int], Result], parts: int | None = None
 def run(tasks: Sequence[Callable[[], Result]]) -> list[Result]:
     """Do all tasks at once, each in a thread of its own; return their results in order.
 
-    The first one is done in this thread, and so are those that the system has no thread for.
+    The first one is done in this thread, and so are those that the system has no thread for. Where
+    some raise, the error of the first of them is raised.
     """
     if len(tasks) == 1:
         return [tasks[0]()]
-    done: list[Future[Result]] = [Future() for _ in tasks]
-    first, *others = zip(tasks, done, strict=True)
-    started, here = [], [first]
-    for task, result in others:
-        thread = Thread(target=copy_context().run, args=(_do, task, result))
+    found: dict[int, Result] = {}
+    errors: dict[int, BaseException] = {}
+
+    def do(at: int) -> None:
+        try:
+            found[at] = tasks[at]()
+        except BaseException as error:
+            errors[at] = error
+
+    started, here = [], [0]
+    for at in range(1, len(tasks)):
+        thread = Thread(target=copy_context().run, args=(do, at))
         try:
             thread.start()
         except RuntimeError:
-            here.append((task, result))
+            here.append(at)
         else:
             started.append(thread)
-    for task, result in here:
-        _do(task, result)
+    for at in here:
+        do(at)
     for thread in started:
         thread.join()
-    return [result.result() for result in done]
-
-
-def _do(task: Callable[[], Result], result: Future[Result]) -> None:
-    try:
-        result.set_result(task())
-    except BaseException as error:
-        result.set_exception(error)
+    if errors:
+        found.clear()  # an error leads to this frame: nothing large, nor the error, may stay in it
+        try:
+            raise errors.pop(min(errors))
+        finally:
+            errors.clear()
+    return [found[at] for at in range(len(tasks))]
 
 
 def _processors() -> int:

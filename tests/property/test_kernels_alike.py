@@ -134,3 +134,31 @@ def test_chunks_of_any_size_are_the_same(size: int, chunk: int, seed: int, most:
         patch.setattr(coding, "FEW", 0)
         found = evaluated("compiled", pa.concat_tables(parts))
     assert found == evaluated("plain", table)
+
+
+def test_columns_cut_out_of_records_are_read_like_others() -> None:
+    """No value of theirs stands where the processor reads such a value at once."""
+    columns = columns_of(70_000, 3)
+    pieces = {name: np.dtype(np.asarray(column).dtype) for name, column in columns.items()}
+    packed = np.empty(70_000, [("mark", "i1"), *pieces.items()])
+    for name, column in columns.items():
+        packed[name] = column
+    cut = {name: shifted(packed[name]) for name in columns}
+    assert not any(column.flags.aligned for column in cut.values())
+    policy = crm.presets.load("classic")
+    source = crm.Source(zone="UTC", currency={"code": "CNY", "exponent": 2})
+
+    def evaluated(given: dict[str, np.ndarray]) -> object:
+        table = crm.OrderTable.from_arrays(given, source)
+        return bits(crm.evaluate(policy, table, as_of=np.datetime64("2025-06-30").astype(object)))
+
+    expected = evaluated(columns)
+    assert evaluated(cut) == expected
+    assert evaluated({name: packed[name] for name in columns}) == expected
+
+
+def shifted(column: np.ndarray) -> np.ndarray:
+    """Return the values one after the other, from an odd byte on."""
+    room = np.empty(column.nbytes + 1, np.uint8)
+    room[1:] = np.frombuffer(column.tobytes(), np.uint8)
+    return room[1:].view(column.dtype)

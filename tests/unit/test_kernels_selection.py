@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import gc
 import os
 import subprocess
 import sys
+import weakref
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Thread, get_ident
@@ -168,3 +171,24 @@ def test_threads_are_a_whole_number(wrong: Any) -> None:
         raise AssertionError
     with crm.threads(np.int64(2)):  # type: ignore[arg-type]  # any whole number
         assert room.allowed() == 2
+
+
+def test_an_error_in_one_thread_lets_go_of_what_others_made() -> None:
+    def made() -> np.ndarray:
+        array = np.zeros(3)
+        there.append(weakref.ref(array))
+        return array
+
+    def failing() -> np.ndarray:
+        raise MemoryError
+
+    there: list[weakref.ref[np.ndarray]] = []
+    gc.disable()
+    try:
+        for tasks in ([made, failing], [failing, made], [made, failing, made]):
+            with suppress(MemoryError):
+                room.run(tasks)
+        assert len(there) == 4
+        assert not any(one() is not None for one in there)
+    finally:
+        gc.enable()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tracemalloc
 from datetime import date
 
@@ -63,3 +65,41 @@ def test_the_whole_job_takes_few_bytes_an_order(kind: str) -> None:
     finally:
         tracemalloc.stop()
     assert peak / ORDERS < MOST
+
+
+TALLY = """
+from pathlib import Path
+import numpy as np
+from crmcore import kernels, threads
+from crmcore.kernels.plain.tallying import Choice, Measure, Rows
+
+def most():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
+
+groups = 3_000_000
+rows = Rows(np.arange(groups, dtype=np.int32), np.zeros(groups, np.int64),
+            np.zeros(groups, np.uint8), [np.ones(groups, np.int64)])
+measures = [Measure(which, "sum", 0) for which in range(4)]
+choices = [Choice(np.ones(1, bool), 0, after, -1) for after in range(4)]
+with threads(1):
+    kernels.tally(Rows(*[part[:9] for part in (rows.codes, rows.placed, rows.status)],
+                       [rows.values[0][:9]]), choices, measures, 9)
+    before = most()
+    found = kernels.tally(rows, choices, measures, groups)
+assert [int(one.sum()) for one in found] == [groups] * 4
+print((most() - before) / groups)
+"""
+
+
+@pytest.mark.skipif(
+    not kernels.tally.__module__.startswith("crmcore.kernels.compiled"), reason="a table in C"
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is asked of Linux")
+def test_figures_leave_a_table_that_shrinks() -> None:
+    """A cell and its results take 64 bytes; together they never do."""
+    done = subprocess.run(
+        [sys.executable, "-c", TALLY], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert 31 < float(done.stdout) < 42

@@ -8,6 +8,7 @@ import numpy as np
 from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 
+from crmcore.kernels.compiled.arrays import in_a_row
 from crmcore.kernels.plain import banding as plain
 from crmcore.kernels.threads import each
 
@@ -54,7 +55,7 @@ _WIDTHS = (1, 2, 4, 8)
 
 
 def _numbers(values):
-    values = np.ascontiguousarray(values)
+    values = in_a_row(values)
     if values.dtype in _KINDS:
         return values
     return values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
@@ -66,16 +67,16 @@ def _whole(values):
 
 
 def _ints(values):
-    return None if values is None else np.ascontiguousarray(values, np.int64)
+    return None if values is None else in_a_row(values, np.int64)
 
 
 def _bytes(values):
     """Return any array as its bytes."""
-    return np.ascontiguousarray(values).view(np.uint8)
+    return in_a_row(values).view(np.uint8)
 
 
 def _flags(values):
-    return None if values is None else np.ascontiguousarray(values, np.bool_).view(np.uint8)
+    return None if values is None else in_a_row(values, np.bool_).view(np.uint8)
 
 
 cdef const uint8_t *_start(const uint8_t[::1] values) noexcept:
@@ -90,7 +91,7 @@ def banded(values, edges, outcomes, there=None, known=None, divisors=None, scale
     if outcomes.dtype.itemsize not in _WIDTHS or outcomes.dtype.hasobject or scale < 1:
         return plain.banded(values, edges, outcomes, there, known, divisors, scale)
     values = _numbers(values)
-    edges = np.ascontiguousarray(edges, np.float64 if values.dtype == np.float64 else np.int64)
+    edges = in_a_row(edges, np.float64 if values.dtype == np.float64 else np.int64)
     if divisors is not None:
         values, divisors = _ints(values), _ints(divisors)
     if len(outcomes) != len(edges) + 2 or there is not None and len(there) != len(outcomes):

@@ -12,6 +12,7 @@ import numpy as np
 
 from crmcore.columns import Codes, Ints
 from crmcore.kernels.compiled import dense, hashing, tables
+from crmcore.kernels.compiled.arrays import in_a_row
 from crmcore.kernels.compiled.hashing import Order, Source
 from crmcore.kernels.compiled.tables import Codes32, Found, Words, each
 from crmcore.kernels.plain import coding as plain
@@ -36,7 +37,7 @@ def encode(values: Ints) -> tuple[Codes, Ints]:
     count = len(values)
     if not FEW < count <= _MOST:
         return plain.encode(values)
-    values = np.ascontiguousarray(values, np.int64)
+    values = in_a_row(values, np.int64)
     sample = values[:: tables.step_of_sample(count)]
     coded = dense.encode(values, sample)
     if coded is not None:
@@ -54,7 +55,7 @@ def has_duplicates(values: Ints) -> bool:
     count = len(values)
     if not FEW < count <= _MOST:
         return plain.has_duplicates(values)
-    values = np.ascontiguousarray(values, np.int64)
+    values = in_a_row(values, np.int64)
     if dense.rising(values):
         return False
     differ = dense.all_differ(values, values[:: tables.step_of_sample(count)])
@@ -67,8 +68,8 @@ def has_duplicates(values: Ints) -> bool:
 def find(wanted: Ints, ascending: Ints) -> Ints:
     if not (FEW < len(wanted) + len(ascending) <= _MOST and len(wanted) and len(ascending)):
         return plain.find(wanted, ascending)
-    wanted = np.ascontiguousarray(wanted, np.int64)
-    ascending = np.ascontiguousarray(ascending, np.int64)
+    wanted = in_a_row(wanted, np.int64)
+    ascending = in_a_row(ascending, np.int64)
     low, high = int(ascending[0]), int(ascending[-1])
     if high - low == len(ascending) - 1:
         return np.where((wanted >= low) & (wanted <= high), wanted - low, -1)
@@ -92,8 +93,8 @@ def merge(left: Ints, right: Ints) -> tuple[Ints, Ints, Ints]:
 def places(left: Ints, right: Ints) -> tuple[Ints, Ints]:
     if _few(left, right):
         return plain.places(left, right)
-    left = np.ascontiguousarray(left, np.int64)
-    right = np.ascontiguousarray(right, np.int64)
+    left = in_a_row(left, np.int64)
+    right = in_a_row(right, np.int64)
     return _places(_ints(left), len(left), _ints(right), len(right), _INTS)
 
 
@@ -155,7 +156,7 @@ def places_fixed(left: Fixed, right: Fixed) -> tuple[Ints, Ints]:
 def _fixed(values: Fixed, way: int) -> Source:
     if values.shape[1:] != (16,):
         raise ValueError("each value should have 16 bytes")
-    return Source(way, np.ascontiguousarray(values, np.uint8).ravel(), None, tables.seeds())
+    return Source(way, in_a_row(values, np.uint8).ravel(), None, tables.seeds())
 
 
 # Texts
@@ -223,11 +224,10 @@ def places_texts(left: Texts, right: Texts) -> tuple[Ints, Ints]:
 
 def _texts(texts: Texts, way: int, seed: Words | None = None) -> Source:
     """Return texts to be read; a reader follows no offset that leads out of the data."""
-    data = np.ascontiguousarray(texts.data)
+    data = in_a_row(texts.data)
     if len(data) == 0:
         data = np.zeros(1, np.uint8)
-    offsets = texts.offsets if texts.offsets.flags.c_contiguous else texts.offsets.copy()
-    return Source(way, data, offsets, tables.seeds() if seed is None else seed)
+    return Source(way, data, in_a_row(texts.offsets), tables.seeds() if seed is None else seed)
 
 
 def _short_texts(keys: Words) -> Texts:

@@ -14,6 +14,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 import numpy as np
 
 from crmcore.kernels import threads
+from crmcore.kernels.compiled.arrays import in_a_row
 from crmcore.kernels.plain import grouping as plain
 
 cdef extern from "grouping.h" nogil:
@@ -45,7 +46,7 @@ cdef extern from "grouping.h" nogil:
 _INT64_MAX = 2**63 - 1
 _INT64_MIN = -(2**63)
 
-_CODES = {np.dtype(np.int32).char, np.dtype(np.int64).char}
+_CODES = {np.dtype(np.int32), np.dtype(np.int64)}
 
 # Buckets are few enough to be written to at once, and large enough to be worth it.
 _MOST_BUCKETS = 512
@@ -63,7 +64,7 @@ def add(codes, values, groups):
 
 
 def overflows(codes, values, groups):
-    values = np.ascontiguousarray(values, np.int64)
+    values = in_a_row(values, np.int64)
     runs = _runs(len(values))
     reached = threads.run([partial(_reach, values[run]) for run in runs])
     if max(reached) * len(values) <= _INT64_MAX:
@@ -276,12 +277,12 @@ cdef class _Share:
 
 def _rows(codes, values):
     """Return codes as they are read in C, with one value for each of them."""
-    codes = np.ascontiguousarray(codes)
-    if codes.dtype.char not in _CODES:
+    codes = in_a_row(codes)
+    if codes.dtype not in _CODES:
         codes = codes.astype(np.int64)
     if values is None:
         return codes, None
-    values = np.ascontiguousarray(values, np.int64)
+    values = in_a_row(values, np.int64)
     if len(values) != len(codes):
         raise ValueError("codes and values differ in length")
     return codes, values

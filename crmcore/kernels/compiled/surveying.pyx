@@ -10,6 +10,7 @@ from libc.stdint cimport (
     int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
 )
 
+from crmcore.kernels.compiled.arrays import in_a_row
 from crmcore.kernels.plain import surveying as plain
 from crmcore.kernels.plain.surveying import Survey
 from crmcore.kernels.threads import each
@@ -65,7 +66,7 @@ cdef enum:
 
 
 def _ints(values):
-    return np.ascontiguousarray(values, np.int64)
+    return in_a_row(values, np.int64)
 
 
 def survey(values, *, listed=False):
@@ -115,7 +116,7 @@ def _above(const int64_t[::1] values, int64_t bound, ptrdiff_t start, ptrdiff_t 
 
 
 def translate(codes, table):
-    codes = np.ascontiguousarray(codes)
+    codes = in_a_row(codes)
     if codes.dtype == np.uint64 or not codes.dtype.isnative or len(table) == 0:
         return plain.translate(codes, table)
     found = np.empty(len(codes), np.uint8)

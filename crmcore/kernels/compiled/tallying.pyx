@@ -16,6 +16,7 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport calloc, free
 
 from crmcore.kernels import threads
+from crmcore.kernels.compiled.arrays import in_a_row
 from crmcore.kernels.plain.tallying import Choice, Measure, Rows, Take
 
 __all__ = ["Choice", "Measure", "Rows", "Take", "tally"]
@@ -153,7 +154,7 @@ cdef class _Job:
     def __cinit__(self, rows, choices, measures, int64_t groups, place, size):
         kind = np.int32 if rows.codes.dtype == np.int32 else np.int64
         self.kept = []
-        self.codes = np.ascontiguousarray(rows.codes, kind)
+        self.codes = in_a_row(rows.codes, kind)
         self.tally.end = len(rows.codes)
         self.tally.wide = kind is np.int64
         self.tally.codes = self._address(self.codes, kind, self.tally.end)
@@ -282,7 +283,7 @@ cdef class _Job:
     cdef const void *_address(self, given, kind, Py_ssize_t size) except? NULL:
         """Return where the values of an array stand, which is kept as long as the job."""
         cdef Py_buffer view
-        array = np.ascontiguousarray(given, kind)
+        array = in_a_row(given, kind)
         if array.shape != (size,):
             raise ValueError(f"values of shape {array.shape} where {size} are needed")
         self.kept.append(array)
