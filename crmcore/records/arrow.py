@@ -84,7 +84,8 @@ def raw_columns(frame: object, *, text_numbers: bool = False) -> ArrowColumns:
     ------
     DataError
         It is no frame, two columns have one name, or a chunk has other columns than the ones
-        before, by name or by type; and when a column is asked for whose type cannot be read.
+        before, by name or by type; and when a column is asked for whose type or values cannot be
+        read. Values are never quoted.
     MissingExtraError
         pyarrow is not installed.
 
@@ -113,24 +114,38 @@ def _of_pandas(frame: pd.DataFrame) -> ArrowColumns:
 
     def converted(name: str, series: pd.Series) -> Raw:
         try:
-            if series.dtype != object:
-                return _converted(name, arrow.chunked_array(arrow.array(series)), False)
+            given = None if series.dtype == object else arrow.array(series)
         except arrow.ArrowException:
-            pass  # Arrow has neither sparse columns nor categories of several types
-        return raw_column(name, series.to_numpy())
+            given = None  # Arrow has neither sparse columns nor categories of several types
+        if given is None:
+            return raw_column(name, series.to_numpy())
+        return _converted(name, arrow.chunked_array(given), False)
 
     return ArrowColumns({name: partial(converted, name, series) for name, series in columns})
 
 
 def _converted(name: str, column: pa.ChunkedArray, text_numbers: bool) -> Raw:
-    """Return one Arrow column."""
+    """Return one Arrow column; what Arrow says of its values may quote them, and is not told."""
+    import pyarrow as pa
+
+    try:
+        column.validate()
+        return _raw(name, column, text_numbers)
+    except pa.ArrowMemoryError:
+        raise
+    except pa.ArrowException:
+        message = f"{column.type} with values that cannot be read"
+        raise DataError(message, column=name) from None
+
+
+def _raw(name: str, column: pa.ChunkedArray, text_numbers: bool) -> Raw:
     import pyarrow as pa
     from pyarrow import types
 
     kind = column.type
     if types.is_dictionary(kind):
         if not _is_text(kind.value_type) and not types.is_integer(kind.value_type):
-            return _converted(name, column.cast(kind.value_type), text_numbers)
+            return _raw(name, column.cast(kind.value_type), text_numbers)
         return _dictionary(name, column, text_numbers)
     if _is_text(kind):
         if text_numbers:
@@ -142,7 +157,15 @@ def _converted(name: str, column: pa.ChunkedArray, text_numbers: bool) -> Raw:
         return raw_column(name, [None] * len(column))
     if types.is_decimal(kind):
         return _decimals(name, column)
-    array = _one(column)
+    return _fixed(name, _one(column))
+
+
+def _fixed(name: str, array: pa.Array) -> Raw:
+    """Return values of a fixed width: numbers, truth values, times and dates."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    kind = array.type
     if isinstance(kind, pa.Bool8Type):
         return _with_nulls(name, array.storage.cast(pa.bool_()))
     if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
@@ -151,14 +174,28 @@ def _converted(name: str, column: pa.ChunkedArray, text_numbers: bool) -> Raw:
         raw = _with_nulls(name, array.view(pa.int64()), f"M8[{kind.unit}]")
         return replace(raw, aware=kind.tz is not None)
     if types.is_date(kind):
-        days = array.cast(pa.date32()).view(pa.int32()).cast(pa.int64())
-        return _with_nulls(name, days, "M8[D]")
+        days = array if types.is_date32(kind) else _whole_days(name, array)
+        return _with_nulls(name, days.view(pa.int32()).cast(pa.int64()), "M8[D]")
     raise DataError(f"values of type {kind} cannot be read", column=name)
+
+
+def _whole_days(name: str, array: pa.Array) -> pa.Array:
+    """Return dates in milliseconds as days; a time of day is refused, as it is in batches."""
+    import pyarrow as pa
+
+    days = array.cast(pa.timestamp("ms")).cast(pa.date32())
+    if not days.cast(array.type).equals(array):
+        message = f"{array.type} with values that {days.type} does not hold"
+        raise DataError(message, column=name)
+    return days
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
     """Return the column in one piece; a single chunk is not copied."""
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    import pyarrow as pa
+
+    chunks = column.chunks or [pa.nulls(0, column.type)]
+    return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
 
 
 def _nulls(array: pa.Array | pa.ChunkedArray) -> Mask | None:
@@ -196,12 +233,13 @@ def _texts(array: pa.Array) -> Texts:
 
     if len(array) == 0:
         return Texts.joined([])
+    # Do offsets lead out of the data? Whether it is UTF-8 is told later, with the rows.
+    array.view(str(array.type).replace("string", "binary")).validate(full=True)
     if pa.types.is_string_view(array.type):
         array = array.cast(pa.large_string())
-    wide = pa.types.is_large_string(array.type)
+    width = 8 if pa.types.is_large_string(array.type) else 4
     _, offsets, data = array.buffers()
-    ends: Offsets = np.frombuffer(offsets, np.int64) if wide else np.frombuffer(offsets, np.int32)
-    ends = ends[array.offset : array.offset + len(array) + 1]
+    ends: Offsets = np.frombuffer(offsets, f"i{width}", len(array) + 1, width * array.offset)
     # Where all text is empty, there need not be any bytes.
     texts = Texts(np.frombuffer(data or b"", np.uint8), ends)
     missing = _nulls(array)
@@ -213,9 +251,9 @@ def _texts(array: pa.Array) -> Texts:
 def _dictionary(name: str, column: pa.ChunkedArray, text_numbers: bool) -> Raw:
     import pyarrow as pa
 
-    if any(chunk.dictionary.null_count for chunk in column.chunks):  # Arrow does not unify these
-        column = pa.chunked_array(map(_without_null, column.chunks))
-    array = _one(column.unify_dictionaries() if column.num_chunks > 1 else column)
+    if column.num_chunks > 1 or any(chunk.dictionary.null_count for chunk in column.chunks):
+        column = pa.chunked_array(map(_unifiable, column.chunks)).unify_dictionaries()
+    array = _one(column)
     codes, distinct = _codes(array.indices), array.dictionary
     if not _is_text(distinct.type):
         return raw_column(name, Coded(codes, distinct.to_pylist()))
@@ -225,15 +263,19 @@ def _dictionary(name: str, column: pa.ChunkedArray, text_numbers: bool) -> Raw:
     return raw_column(name, Coded(codes, _texts(distinct)))
 
 
-def _without_null(array: pa.DictionaryArray) -> pa.DictionaryArray:
-    """Return an array whose dictionary has no null: what was coded to one is a null itself."""
+def _unifiable(array: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Return an array in codes with room for the values of all chunks, and none beyond its own.
+
+    Its dictionary has no null: what was coded to one is a null itself. Arrow neither unifies
+    these nor widens codes, and does not look whether a code leads out of the dictionary.
+    """
     import pyarrow as pa
 
     values = array.dictionary
     if pa.types.is_string_view(values.type):  # of which Arrow drops nothing
         values = values.cast(pa.large_string())
     known = values.is_valid().to_numpy(zero_copy_only=False)
-    places = pa.array(np.cumsum(known) - 1, mask=~known)
+    places = pa.array(np.cumsum(known) - 1, pa.int32(), mask=~known)
     return pa.DictionaryArray.from_arrays(places.take(array.indices), values.drop_null())
 
 
@@ -291,6 +333,6 @@ def _decimals(name: str, column: pa.ChunkedArray) -> Raw:
 
 def _halves(array: pa.Array) -> tuple[Ints, Ints]:
     """Return the lower and upper 64 bits of 128-bit decimals."""
-    buffer = array.buffers()[1]
-    words = np.frombuffer(buffer, "<i8").reshape(-1, 2)[array.offset : array.offset + len(array)]
+    flat = np.frombuffer(array.buffers()[1], "<i8", 2 * len(array), 16 * array.offset)
+    words = flat.reshape(-1, 2)
     return np.ascontiguousarray(words[:, 0]), words[:, 1]

@@ -12,6 +12,7 @@ from crmcore import kernels
 from crmcore.columns import Mask
 from crmcore.errors import DataError
 from crmcore.records.amounts import any_of, read_number
+from crmcore.records.forms import either
 from crmcore.records.objects import Codes, shortest
 from crmcore.records.raw import Raw
 from crmcore.records.source import Exclusion, StatusRule, Test
@@ -82,7 +83,9 @@ def _text_conditions(test: Test) -> Iterable[Callable[[str], bool]]:
 
 
 def _present(raw: Raw, mask: Mask) -> Mask:
-    return mask if raw.missing is None else mask & ~raw.missing
+    """Return the rows of a mask with a value: an infinity is none."""
+    absent = either(raw.missing, raw.invalid)
+    return mask if absent is None else mask & ~absent
 
 
 def distinct_texts(name: str, raw: Raw) -> Texts:

@@ -113,11 +113,15 @@ def arrow_table(frame: object) -> pa.Table:
 def arrow_batches(frame: object) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     """Return the columns of a frame, and its rows chunk by chunk as they are asked for.
 
+    An error of the caller's own, from a generator behind a pyarrow reader, passes on unchanged
+    (but for an `OSError`, which may be Arrow's). Behind the interface of C every error has become
+    one of Arrow's.
+
     Raises
     ------
     DataError
-        It is no frame; and while it is read, for a chunk that fails or has other columns.
-        Chunks count from 1.
+        It is no frame; and while it is read, for a chunk that Arrow cannot read or that has
+        other columns. Chunks count from 1.
     """
     arrow, offered = needs_arrow(), _offered(unwrapped(frame))
     try:
@@ -130,13 +134,16 @@ def arrow_batches(frame: object) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
 
 def _offered(frame: Any) -> object:
     """Return what offers Arrow data: the frame itself, or what it is when it is collected."""
-    if hasattr(frame, "__arrow_c_stream__") or hasattr(frame, "__arrow_c_array__"):
-        return frame
-    if hasattr(frame, "collect"):
-        return _offered(frame.collect())
+    found = frame if _offers_arrow(frame) or not hasattr(frame, "collect") else frame.collect()
+    if _offers_arrow(found):
+        return found
     message = f"not a frame, and it offers no Arrow stream: {type(frame).__name__}"
     others = "evaluate_batches takes frames one after the other, from_arrays a dict of columns"
     raise DataError(f"{message}; {others}")
+
+
+def _offers_arrow(frame: object) -> bool:
+    return hasattr(frame, "__arrow_c_stream__") or hasattr(frame, "__arrow_c_array__")
 
 
 def _reader(frame: object) -> pa.RecordBatchReader:

@@ -7,11 +7,14 @@ number, which would all have to be in memory at once. Results do not depend on i
 from __future__ import annotations
 
 import os
+from functools import partial
+from hashlib import blake2b
 from typing import NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crmcore.columns import Ints
 from crmcore.records.forms import Raw
 from crmcore.records.ids import Ids, code_ids
 from crmcore.texts import Texts
@@ -21,6 +24,8 @@ __all__ = ["Hashes", "Key", "hash_column", "hash_ids", "mixed"]
 Hashes: TypeAlias = NDArray[np.uint64]
 
 _WORD = 8
+# Bytes from which on it takes no longer to hash texts one by one than word by word.
+_LONG = 320
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
 _LOW_BYTES = np.array([(1 << (8 * count)) - 1 for count in range(_WORD + 1)], np.uint64)
@@ -78,16 +83,28 @@ def _of_uuids(uuids: NDArray[np.uint8], key: Key) -> Hashes:
 
 
 def _of_texts(texts: Texts, key: Key) -> Hashes:
-    """Mix the texts word by word: all first words, then all second ones where there are any."""
+    """Mix short texts word by word (all first words, then all second ones), and hash long ones.
+
+    Which of the two it is depends on the text alone, so its hash does not depend on the others.
+    """
     first, last = int(texts.offsets[0]), int(texts.offsets[-1])
     starts = texts.offsets[:-1].astype(np.int64) - first
     lengths = texts.offsets[1:] - first - starts
     hashes = mixed(lengths, key.texts)
     padded = np.append(texts.data[first:last], np.zeros(_WORD, np.uint8))
     words = np.ndarray(len(padded) - _WORD + 1, "<u8", padded, strides=(1,))  # one at each byte
-    rows = np.arange(len(texts))
-    for at in range(0, int(lengths.max(initial=0)), _WORD):
-        rows = rows[lengths[rows] > at]
+    rows, at = np.flatnonzero(lengths < _LONG), 0
+    while len(rows := rows[lengths[rows] > at]):
         left = np.minimum(lengths[rows] - at, _WORD)
         hashes[rows] = mixed(words[starts[rows] + at] & _LOW_BYTES[left], hashes[rows])
+        at += _WORD
+    rows = np.flatnonzero(lengths >= _LONG)
+    hashes[rows] = _one_by_one(padded.data, starts[rows], lengths[rows], key.texts)
     return hashes
+
+
+def _one_by_one(data: memoryview, starts: Ints, lengths: Ints, seed: np.uint64) -> Hashes:
+    """Hash each text as a whole, in time that goes by its bytes."""
+    spans = zip(starts.tolist(), (starts + lengths).tolist(), strict=True)
+    keyed = partial(blake2b, digest_size=_WORD, key=seed.tobytes())
+    return np.frombuffer(b"".join(keyed(data[low:high]).digest() for low, high in spans), np.uint64)

@@ -140,6 +140,47 @@ def test_dictionaries_with_a_null_among_their_values(kind: pa.DataType, code: pa
         assert found == (numbers if any(numbers) else expected)
 
 
+@pytest.mark.parametrize("code", [pa.int8(), pa.uint8(), pa.int16(), pa.uint32()], ids=str)
+@pytest.mark.parametrize("kind", [*NUMBERS[1:], *TEXTS], ids=str)
+def test_codes_may_be_narrower_than_all_chunks_need(code: pa.DataType, kind: pa.DataType) -> None:
+    """A hundred values a chunk fit into eight bits, those of three chunks do not."""
+    plain = pa.chunked_array(
+        [pa.array(range(100 * at, 100 * at + 100)).cast(kind) for at in (1, 2, 3)]
+    )
+    order = pa.array([*range(99, -1, -1), None], code)
+    coded = pa.chunked_array(
+        [pa.DictionaryArray.from_arrays(order, chunk) for chunk in plain.chunks]
+    )
+    wanted = [one for chunk in plain.chunks for one in [*chunk.to_pylist()[::-1], None]]
+    assert objects(column(coded)) == wanted
+    assert objects(column(coded[250:])) == wanted[250:]
+    assert len(column(coded).categories) == 300
+
+
+def test_orders_in_narrow_codes_are_those_in_plain_text() -> None:
+    words = {f"word {row}": ("cancelled", "paid")[row % 2] for row in range(600)}
+    source = crm.Source(zone="UTC", currency={"code": "CNY", "exponent": 2}, status={"map": words})
+
+    def month(at: int, kind: pa.DataType) -> Any:
+        rows = range(200 * at, 200 * at + 200)
+        columns = {
+            "customer_id": pa.array([f"C{row}" for row in rows]).cast(kind),
+            "status": pa.array([f"word {row}" for row in rows]).cast(kind),
+            "placed_at": [date(2025, 3, 1)] * 200,
+            "amount": ["1.00"] * 200,
+        }
+        return pa.table({"order_id": rows, **columns})
+
+    found = []
+    for kind in (pa.string(), pa.dictionary(pa.uint8(), pa.string())):
+        months = pa.concat_tables([month(at, kind) for at in range(3)])
+        orders = crm.OrderTable.from_frame(months, source)
+        result = crm.evaluate(crm.presets.load("classic"), orders, as_of=date(2025, 4, 1))
+        found.append(result.to_frame().to_pylist())  # type: ignore[attr-defined]
+    assert found[0] == found[1]
+    assert sum(one["sale_count"] for one in found[0]) == 300
+
+
 def test_dictionaries_of_other_types() -> None:
     days = pa.DictionaryArray.from_arrays([1, None, 0], pa.array([1, None], pa.date32()))
     raw = column(pa.chunked_array([days, days[:1]]))
@@ -222,6 +263,106 @@ def test_other_types_are_refused_only_when_asked_for() -> None:
             columns[name]
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(pa.dictionary(pa.int8(), one) for one in (*TEXTS, pa.int64(), pa.date32())),
+        *(*TEXTS, pa.uuid(), pa.bool8(), pa.date64(), pa.decimal128(9, 2), pa.null()),
+    ],
+    ids=str,
+)
+def test_columns_without_chunks(kind: pa.DataType) -> None:
+    assert objects(column(pa.chunked_array([], kind))) == []
+
+
+def test_buffers_may_be_longer_than_their_rows_need() -> None:
+    def padded(kind: pa.DataType, rows: Any, extra: int, *more: bytes) -> Any:
+        buffers = [np.asarray(rows).tobytes() + b"\1" * extra, *more]
+        return pa.Array.from_buffers(kind, 2, [None, *map(pa.py_buffer, buffers)])
+
+    exact = padded(pa.decimal128(9, 2), [150, 0, -7, -1], 8)
+    assert objects(column(exact)) == [Decimal("1.5"), Decimal("-0.07")]
+    assert objects(column(exact[1:])) == [Decimal("-0.07")]
+    for kind, width in ((pa.string(), np.int32), (pa.large_string(), np.int64)):
+        text = padded(kind, np.array([0, 1, 3], width), 2, b"abc")
+        assert objects(column(text)) == ["a", "bc"]
+        assert objects(column(text[1:])) == ["bc"]
+    ids = padded(pa.binary(16), np.frombuffer(2 * SOME_ID.bytes, np.uint8), 7)
+    assert objects(column(pa.ExtensionArray.from_storage(pa.uuid(), ids)[1:])) == [SOME_ID]
+
+
+SECRET_DAY = pa.array([1_728_000_000_005, 0]).view(pa.date64())
+BROKEN = {
+    "time of day": (SECRET_DAY, r"date64\[ms\] with values that date32\[day\] does not hold"),
+    "time of day, coded": (
+        pa.DictionaryArray.from_arrays([0, 1], SECRET_DAY),
+        r"date64\[ms\] with values that date32\[day\] does not hold",
+    ),
+    "beyond all days": (
+        pa.array([4711 * 10**9 * 86_400_000 // 10**6 * 10**3, 0]).view(pa.date64()),
+        r"date64\[ms\] with values that date32\[day\] does not hold",
+    ),
+    "offsets": (
+        pa.Array.from_buffers(
+            pa.string(),
+            2,
+            [None, pa.py_buffer(np.array([0, 4711, 2], np.int32)), pa.py_buffer(b"ab")],
+        ),
+        "string with values that cannot be read",
+    ),
+    "codes in two chunks": (
+        pa.chunked_array(
+            [
+                pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int32()), ["a", "b"]),
+                pa.DictionaryArray.from_arrays(pa.array([4711], pa.int32()), ["b"], safe=False),
+            ]
+        ),
+        "dictionary<.*> with values that cannot be read",
+    ),
+    "codes of dates": (
+        pa.DictionaryArray.from_arrays(
+            pa.array([0, 4711], pa.int32()), pa.array([1], pa.date32()), safe=False
+        ),
+        "dictionary<.*> with values that cannot be read",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_values_that_cannot_be_read_are_refused_without_being_told(case: str) -> None:
+    values, message = BROKEN[case]
+    with pytest.raises(DataError, match=rf"^{message} \(column 'x'\)$") as caught:
+        column(pa.chunked_array([values]) if isinstance(values, pa.Array) else values)
+    assert caught.value.column == "x"
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_days_with_a_time_are_refused_alike_wherever_they_come_from() -> None:
+    rows = {"customer_id": [1, 2], "amount_minor": [100, 200], "placed_at": SECRET_DAY}
+    source = crm.Source(zone="UTC", currency={"code": "CNY", "exponent": 2})
+    table, policy, day = pa.table(rows), crm.presets.load("classic"), date(2025, 4, 1)
+    message = r"date64\[ms\] with values that date32\[day\] does not hold"
+    for read in (
+        lambda: crm.OrderTable.from_frame(table, source),
+        lambda: crm.OrderTable.from_frame(table.to_pandas(types_mapper=pd.ArrowDtype), source),
+        lambda: crm.evaluate_batches(policy, [table], source, as_of=day),
+    ):
+        with pytest.raises(DataError, match=rf"{message} \(column 'placed_at'\)$"):
+            read()
+
+
+def test_memory_that_is_not_there_is_no_matter_of_the_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise pa.ArrowMemoryError("malloc of size 4711 failed")
+
+    monkeypatch.setattr("crmcore.records.arrow._with_nulls", full)
+    with pytest.raises(MemoryError, match="malloc"):
+        column([1])
+
+
 def test_two_columns_of_one_name() -> None:
     table = pa.table([[1], [2]], names=["x", "x"])
     index = pd.DataFrame({"x": [1]}).set_index("x", drop=False)
@@ -242,6 +383,20 @@ def test_no_frame() -> None:
     ):
         name = type(thing).__name__
         with pytest.raises(DataError, match=f"no table that can be taken over .*: {name}$"):
+            raw_columns(thing)
+
+
+def test_what_collects_to_itself_is_no_frame() -> None:
+    class Lazy:
+        def collect(self) -> object:
+            return self
+
+    class Endless:
+        def collect(self) -> object:
+            return Endless()
+
+    for thing in (Lazy(), Endless()):
+        with pytest.raises(DataError, match=f"no Arrow stream: {type(thing).__name__};"):
             raw_columns(thing)
 
 
@@ -514,6 +669,23 @@ def test_what_a_stream_says_of_its_rows_is_not_repeated() -> None:
     with pytest.raises(DataError, match=r"^chunk 2 cannot be read \(ArrowInvalid\)$") as caught:
         raw_columns(reader)
     assert caught.value.__suppress_context__
+
+
+def test_an_error_of_ones_own_generator_passes_on_as_it_is() -> None:
+    own = ValueError("no answer from the shop")
+
+    def failing() -> Any:
+        yield FIRST
+        raise own
+
+    with pytest.raises(ValueError, match="no answer") as caught:
+        raw_columns(pa.RecordBatchReader.from_batches(FIRST.schema, failing()))
+    assert caught.value is own
+    # Behind the interface of C there is only what Arrow makes of it.
+    for wrap in (Stream, na.ArrayStream):
+        reader = pa.RecordBatchReader.from_batches(FIRST.schema, failing())
+        with pytest.raises(DataError, match=r"^chunk 2 cannot be read \(ArrowInvalid\)$"):
+            raw_columns(wrap(reader))
 
 
 # Files in

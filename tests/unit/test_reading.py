@@ -759,3 +759,12 @@ def test_online_retail(shared: Path) -> None:
     assert np.count_nonzero(standard.status == STATUSES.index("returned")) == 9_288
     assert np.count_nonzero(standard.customer_id.missing) == 135_080
     assert standard.unused == ("Description", "Country")
+
+
+@pytest.mark.parametrize("infinite", [Decimal("Infinity"), float("-inf")])
+@pytest.mark.parametrize("equals", ["0", "Infinity", "-inf"])
+def test_an_infinity_meets_no_test_of_a_filter(infinite: Decimal | float, equals: str) -> None:
+    kind = type(infinite)
+    source = source_of(exclude=[{"reason": "r", "column": "w", "equals": equals}])
+    standard = read(source, w=[infinite, kind(0), kind(2)])
+    assert reasons(standard) == ["", "r" if equals == "0" else "", ""]

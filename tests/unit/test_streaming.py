@@ -26,7 +26,7 @@ from crmcore.errors import DataError
 from crmcore.files import read_file
 from crmcore.records.arrow import raw_columns
 from crmcore.records.ids import Ids
-from crmcore.streaming import batches, job, partitions
+from crmcore.streaming import batches, hashing, job, partitions
 from crmcore.streaming.hashing import Hashes, hash_column, hash_ids, mixed
 from crmcore.streaming.hashing import Key as HashKey
 from crmcore.streaming.partitions import KEY, Partitions, pieces
@@ -791,6 +791,7 @@ def test_each_key_that_is_drawn_is_another() -> None:
 def test_equal_ids_have_equal_hashes_whatever_holds_them() -> None:
     key = HashKey.drawn()
     words = ["a", "bc", "12345678", "123456789", "Zoë", "x" * 40, "y" * 16]
+    words += ["z" * length for length in (319, 320, 5_000)]
     text = pa.array(words)
     forms = {
         "plain": text,
@@ -818,6 +819,50 @@ def test_different_ids_have_different_hashes() -> None:
     assert len(set(hashes.tolist())) == len(ids)
     spread = np.bincount((hashes >> np.uint64(58)).astype(int), minlength=64)
     assert spread.min() > 0.7 * spread.mean()
+
+
+LENGTHS = [0, 1, 7, 8, 9, 36, 312, 319, 320, 321, 328, 600, 5_000]
+
+
+def test_the_hash_of_a_text_does_not_depend_on_the_texts_beside_it() -> None:
+    key = HashKey.drawn()
+    column = pa.array([chr(97 + at) * length for at, length in enumerate(LENGTHS)])
+    hashes = hashes_of(column, key).tolist()
+    assert hashes_of(column[::-1], key).tolist() == hashes[::-1]
+    assert [hashes_of(column.slice(at, 1), key)[0] for at in range(len(column))] == hashes
+    longer = pa.concat_arrays([pa.array(["b" * 100_000]), column, pa.array(["c" * 100_000])])
+    assert hashes_of(longer, key).tolist()[1:-1] == hashes
+
+
+def test_texts_that_differ_in_little_have_different_hashes() -> None:
+    texts = ["\0" * length for length in range(700)]
+    for length in filter(None, LENGTHS):
+        long = "a" * (length - 1)
+        texts += [f"{long}b", f"{long}c", f"b{long}\0", f"b{long}\0\0", f"\0{long}b"]
+    hashes = hashes_of(pa.array(texts), HashKey.drawn())
+    assert len(set(hashes.tolist())) == len(set(texts)) == len(texts)
+
+
+def test_the_hash_of_a_text_depends_on_the_key() -> None:
+    column = pa.array(["a" * length for length in LENGTHS])
+    one, other = (hashes_of(column, HashKey.drawn()) for _ in range(2))
+    assert not (one == other).any()
+
+
+def test_one_long_text_takes_few_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps: list[int] = []
+
+    def counted(values: Hashes, seed: Hashes) -> Hashes:
+        steps[-1] += 1
+        return mixed(values, seed)
+
+    monkeypatch.setattr(hashing, "mixed", counted)
+    for length in (8, 300, 1_000, 1_000_000):
+        steps.append(0)
+        hashes_of(pa.array(["a" * length, "b"]), HashKey.drawn())
+    assert max(steps) < 100, steps
 
 
 # The command

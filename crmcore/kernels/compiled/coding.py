@@ -224,7 +224,7 @@ def places_texts(left: Texts, right: Texts) -> tuple[Ints, Ints]:
 
 def _texts(texts: Texts, way: int, seed: Words | None = None) -> Source:
     """Return texts to be read; a reader follows no offset that leads out of the data."""
-    data = in_a_row(texts.data)
+    data = in_a_row(texts.data, np.uint8)
     if len(data) == 0:
         data = np.zeros(1, np.uint8)
     return Source(way, data, in_a_row(texts.offsets), tables.seeds() if seed is None else seed)
