@@ -13,7 +13,7 @@ from crmcore.policy import Policy
 from crmcore.scoring import Scorer
 from crmcore.sql import nodes
 from crmcore.sql.decisions import decided
-from crmcore.sql.inputs import Inputs
+from crmcore.sql.inputs import _ROWS, Inputs
 from crmcore.sql.moments import Parameter, refuse_several
 from crmcore.sql.nodes import Node, Query
 from crmcore.sql.options import SqlOptions
@@ -132,7 +132,8 @@ def _kept(policy: Policy, needed: Policy, relations: SqlOptions) -> SqlOptions:
     gone = policy.attributes.keys() - needed.attributes.keys()
     gone |= {step.name for step in policy.steps if step.name not in steps}
     kept = relations.copy()
-    kept["columns"] = _without(gone, relations.get("columns"))
+    # A name of both is the orders', whatever else has it.
+    kept["columns"] = _without(gone - _ROWS, relations.get("columns"))
     kept["scores"] = _without(gone, relations.get("scores"))
     return kept
 

@@ -26,7 +26,7 @@ from crmcore.sql.facts import gives_day, instant_of, is_there
 from crmcore.sql.inputs import Inputs
 from crmcore.sql.moments import Dates
 from crmcore.sql.nodes import Node, Query
-from crmcore.sql.refusals import Use, refused
+from crmcore.sql.refusals import Use, refused, too_long
 from crmcore.sql.rows import customer_wrongs, id_wrongs
 from crmcore.sql.selected import Selected, exact_sum, rows_scope
 from crmcore.sql.values import divisor_of
@@ -42,7 +42,7 @@ _NEEDS_ROWS: Final = ("median", "distinct", "gap_days")
 
 def daily_problems(policy: Policy, dialect: str) -> Iterator[Problem]:
     """Yield what of a policy does not merge from days."""
-    for use in _uses(policy):
+    for use in (*_uses(policy), *too_long(_columns(policy), dialect)):
         yield from refused(use, dialect)
 
 
@@ -61,17 +61,50 @@ def _whole(fact: Fact) -> Fact:
     return fact.model_copy(update={"window": None})
 
 
+def _first_names(policy: Policy) -> dict[Fact, str]:
+    """Return what days keep, each with the name of the first fact that is like it."""
+    first: dict[Fact, str] = {}
+    for name, fact in policy.facts.items():
+        first.setdefault(_whole(fact), name)
+    return first
+
+
 def _kept(policy: Policy, inputs: Inputs) -> dict[Fact, str]:
     """Return what days keep, each with the name of its columns: the first fact's.
 
     Without what is not there: nobody has such a fact.
     """
-    kept: dict[Fact, str] = {}
-    for name, fact in policy.facts.items():
-        if is_there(fact, inputs):
-            own = f"{name} value" if name in (_DAY, _CHANGED) else name
-            kept.setdefault(_whole(fact), own)
-    return kept
+    first = _first_names(policy).items()
+    return {fact: _own(name) for fact, name in first if is_there(fact, inputs)}
+
+
+def _own(name: str) -> str:
+    """Return a name that no other column of the days has."""
+    return f"{name} value" if name in (_DAY, _CHANGED) else name
+
+
+def _columns(policy: Policy) -> Iterator[tuple[str, str]]:
+    """Yield the columns that are not called like their facts, each with the fact's place."""
+    for fact, name in _first_names(policy).items():
+        others = _columns_of(_own(name), fact).keys() - {name}
+        if others:
+            yield f"facts.{name}", max(others, key=len)
+
+
+def _columns_of(name: str, fact: Fact) -> Mapping[str, bool]:
+    """Return the columns of a fact, and whether each is a count, which is always there."""
+    match fact.take:
+        case "count":
+            return {name: True}
+        case "share":
+            return {name: True, divisor_of(name): True}
+        case "sum":
+            return {name: False, _absolute_of(name): False}
+        case "mean":
+            return {name: False, _absolute_of(name): False, divisor_of(name): True}
+        case "min" | "max":
+            return {name: False}
+    return {instant_of(name): False}
 
 
 def _absolute_of(name: str) -> str:
@@ -165,16 +198,14 @@ def daily_days(policy: Policy, inputs: Inputs) -> Query:
 
 
 def _numbers(name: str, fact: Fact, dialect: Dialect) -> Mapping[str, Node]:
-    """Return the columns of a fact: counts are always there."""
-    counts = [name] if fact.take in ("count", "share") else []
-    counts += [divisor_of(name)] if fact.take in ("share", "mean") else []
-    others = {"sum": [name, _absolute_of(name)], "mean": [name, _absolute_of(name)]}
-    others |= {"min": [name], "max": [name], "count": [], "share": []}
-    columns = {one: _number(one, dialect) for one in others.get(fact.take, [instant_of(name)])}
-    for one in counts:
-        found = _number(one, dialect)
-        wrong = dialect.refuse(f"{one} must be whole numbers", found)
-        columns[one] = nodes.choose([(nodes.is_missing(nodes.column(one, _GIVEN)), wrong)], found)
+    """Return the columns of a fact."""
+    columns = {}
+    for one, is_count in _columns_of(name, fact).items():
+        columns[one] = found = _number(one, dialect)
+        if is_count:
+            wrong = dialect.refuse(f"{one} must be whole numbers", found)
+            missing = nodes.is_missing(nodes.column(one, _GIVEN))
+            columns[one] = nodes.choose([(missing, wrong)], found)
     return columns
 
 

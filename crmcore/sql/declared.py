@@ -15,7 +15,7 @@ from crmcore.sql.dialects import Dialect
 from crmcore.sql.inputs import Inputs
 from crmcore.sql.nodes import Node, Query
 from crmcore.sql.reading import counted_from
-from crmcore.sql.refusals import Use, refused
+from crmcore.sql.refusals import Use, refused, too_long
 from crmcore.sql.rows import id_wrongs, is_absent
 from crmcore.sql.values import divisor_of
 
@@ -36,6 +36,9 @@ def declared_problems(policy: Policy, dialect: str) -> Iterator[Problem]:
     """Yield what a policy asks of its facts that a table of them cannot say."""
     for name in sorted(counted_from(policy) & policy.facts.keys()):
         use = Use("table of facts", "the local day of an instant", f"facts.{name}", name)
+        yield from refused(use, dialect)
+    ratios = [name for name in policy.facts if policy.fields[name].kind == "ratio"]
+    for use in too_long(((f"facts.{name}", name + DIVISOR) for name in ratios), dialect):
         yield from refused(use, dialect)
 
 

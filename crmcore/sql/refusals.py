@@ -25,7 +25,7 @@ from crmcore.records.source import Source
 from crmcore.scoring import ScorerStep, Step
 from crmcore.segments import TableStep
 from crmcore.sql.constructs import construct, sayable
-from crmcore.sql.dialects import DIALECTS, Dialect
+from crmcore.sql.dialects import DIALECTS
 from crmcore.sql.moments import AsOf, refuse_several
 from crmcore.sql.nodes import INT64_MAX
 from crmcore.sql.reading import every_leaf, every_value
@@ -38,6 +38,7 @@ __all__ = [
     "refuse_unread",
     "refuse_without_sqlglot",
     "refused",
+    "too_long",
 ]
 
 _MOST_ROWS: Final = 2**40
@@ -98,7 +99,7 @@ def problems_of(
         message = "there is no SQL of this dialect"
         problems.append(Problem("not_in_sql", message, "dialect", dialect, ", ".join(DIALECTS)))
     facts = {} if facts_given else policy.facts
-    uses = _uses(policy, DIALECTS.get(dialect), facts, scores)
+    uses = _uses(policy, dialect, facts, scores)
     return problems + [problem for use in uses for problem in refused(use, dialect)]
 
 
@@ -112,7 +113,7 @@ def refused(use: Use, dialect: str) -> Iterator[Problem]:
 
 
 def _uses(
-    policy: Policy, dialect: Dialect | None, facts: Mapping[str, Fact], scores: Collection[str]
+    policy: Policy, dialect: str, facts: Mapping[str, Fact], scores: Collection[str]
 ) -> Iterator[Use]:
     """Yield what stands in a policy that not every engine, or none, can say."""
     for name, fact in facts.items():
@@ -120,11 +121,19 @@ def _uses(
     for step in policy.steps:
         if step.name not in scores:
             yield from _of_step(step)
-    longest = None if dialect is None else dialect.longest_name
     named = {f"facts.{name}": name for name in policy.facts}
     named |= {f"attributes.{name}": name for name in policy.attributes}
     named |= {f"scores.{step.name}": step.name for step in policy.steps}
-    for path, name in named.items():
+    yield from too_long(named.items(), dialect)
+
+
+def too_long(named: Iterable[tuple[str, str]], dialect: str) -> Iterator[Use]:
+    """Yield what gives columns a name that an engine would cut off: places and such names.
+
+    Parts of a query may have longer names, but no column that is shown, kept or read.
+    """
+    longest = DIALECTS[dialect].longest_name if dialect in DIALECTS else None
+    for path, name in named:
         if longest is not None and len(name.encode()) > longest:
             yield Use("name", "a name of more than 63 bytes", path, name)
 

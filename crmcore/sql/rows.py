@@ -19,6 +19,7 @@ from crmcore.sql.values import TYPES
 
 __all__ = [
     "COLLATED",
+    "LARGE",
     "checks",
     "clean_customers",
     "clean_rows",
@@ -36,6 +37,7 @@ STATED: Final[Mapping[str, Kind]] = {"quantity": "int", "channel": "text", "prom
 """What rows may state, and which facts may ask for: the kind of each."""
 COLLATED: Final = "text must be compared as it is: use the binary collation"
 _NO_ID: Final = "must be whole numbers, text or UUID"
+LARGE: Final = "has numbers beyond 64 bits: give such ids as text"
 _GIVEN: Final = "given"
 
 
@@ -285,6 +287,7 @@ def row_wrongs(
         own = nodes.column("order_id", row)
         rows = nodes.select({"order_id": own}, nodes.table(row))
         yield inputs.dialect.repeats(rows, own), "an order stands in several rows, or a return"
+        yield from _large("order_id", own, inputs, row)
         link = nodes.column("link", row) if inputs.linked else own
         yield from id_wrongs("order_id", link, inputs, row)
     if inputs.customers is not None:
@@ -311,15 +314,23 @@ def customer_wrongs(inputs: Inputs, others: str) -> Iterator[tuple[Node, str]]:
 
 
 def id_wrongs(name: str, ids: Node, inputs: Inputs, table: str) -> Iterator[tuple[Node, str]]:
-    """Yield what may be wrong with a whole column of ids: its type, and its collation.
+    """Yield what may be wrong with a whole column of ids: its type, its size, and its collation.
 
     A collation under which different texts are equal, or sort by another order, is refused.
     """
     strange = nodes.negate(inputs.dialect.is_kind(ids, *IDS))
     yield of_one(ids, strange, table), f"{name} {_NO_ID}"
+    yield from _large(name, ids, inputs, table)
     blurred = inputs.dialect.is_collated(ids)
     if blurred is not None:
         yield of_one(ids, blurred, table), COLLATED
+
+
+def _large(name: str, ids: Node, inputs: Inputs, table: str) -> Iterator[tuple[Node, str]]:
+    large = inputs.dialect.is_large(ids)
+    if large is not None:
+        found = nodes.select({"found": nodes.truth(True)}, nodes.table(table)).where(large)
+        yield nodes.exists(found), f"{name} {LARGE}"
 
 
 def _of_two_kinds(inputs: Inputs, others: str) -> Node:

@@ -5,6 +5,7 @@ No data passes through Python: only the names and types of columns are looked at
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
@@ -159,14 +160,22 @@ def evaluate_on(
 def _kinds(source: Source, place: _Place, orders: object) -> dict[str, Kind]:
     """Return what the columns of a shop hold, without those that nothing reads."""
     found, types = {}, place.types(orders)
+    fields = type(source.columns).model_fields
+    unstated = {name for name in fields if getattr(source.columns, name) is None}
     for name in sorted(asked_names(source)):
-        type_ = place.type_of(name, types)
+        # A column that nobody named is read where it is called just so, as everywhere.
+        type_ = types.get(name) if name in unstated else place.type_of(name, types)
         if type_ is not None:
             kind = place.dialect.kind_of(type_)
             if kind is None:
-                raise DataError(f"{type_} is no type that a query reads", column=name)
+                raise DataError(f"{_bare(type_)} is no type that a query reads", column=name)
             found[name] = kind
     return found
+
+
+def _bare(type_: str) -> str:
+    """Return the name of a type without what it may hold: that may be anything of anybody."""
+    return re.split(r"[(<]", type_, maxsplit=1)[0]
 
 
 def _of_fields(fields: Mapping[str, FieldType]) -> Mapping[str, _Kinds]:
@@ -196,7 +205,8 @@ def _check(
         kinds = wanted.get(name, ())
         if kinds and not place.holds(type_, kinds):
             known = " or ".join(kind for kind in kinds if kind is not None)
-            raise DataError(f"{type_} is no type of this column: give {known}", column=name)
+            message = f"{_bare(type_)} is no type of this column: give {known}"
+            raise DataError(message, column=name)
 
 
 _Column: TypeAlias = tuple[object, str | None]
@@ -233,7 +243,7 @@ def _check_alike(one: _Column, other: _Column, place: _Place) -> None:
         type_ = None if name is None else place.type_of(name, place.types(relation))
         kind = None if type_ is None else place.dialect.kind_of(type_)
         if kind is not None and type_ is not None:
-            kinds[kind] = type_
+            kinds[kind] = _bare(type_)
     if len(kinds) > 1:
         types = " and ".join(kinds.values())
         message = f"{types} are compared here: give ids of one type"

@@ -63,8 +63,7 @@ class DateSpine:
 
     def days(self) -> list[date]:
         """Return every day that may stand there."""
-        if any(isinstance(one, datetime) for one in (self.first, self.last)):
-            raise DataError("`first` and `last` are dates, not datetimes", column="as_of")
+        _check_dates([self.first, self.last])
         first, last = self.first.toordinal(), self.last.toordinal()
         # Looked at before they are made.
         _check_number(last - first + 1)
@@ -74,10 +73,14 @@ class DateSpine:
 def distinct_days(given: Iterable[date]) -> list[date]:
     """Return dates in order, each once."""
     days = set(given)
-    if any(isinstance(day, datetime) or not isinstance(day, date) for day in days):
-        raise DataError("give dates, no datetimes", column="as_of")
+    _check_dates(days)
     _check_number(len(days))
     return sorted(days)
+
+
+def _check_dates(days: Iterable[object]) -> None:
+    if any(isinstance(day, datetime) or not isinstance(day, date) for day in days):
+        raise DataError("give dates, no datetimes", column="as_of")
 
 
 def _check_number(dates: int) -> None:
@@ -91,10 +94,12 @@ def _check_number(dates: int) -> None:
 def asked_days(spine: DateSpine, name: str, dialect: Dialect) -> Query:
     """Return the days of a spine, each once; fail where one is missing, or beyond its ends."""
     given = nodes.column(spine.column, "spine")
-    day = dialect.day_number(nodes.cast(given, "date"))
-    first, last = (nodes.number(day_number(one)) for one in (spine.first, spine.last))
+    its = nodes.cast(given, "date")
+    day = dialect.day_number(its)
     strange = nodes.negate(dialect.is_kind(given, "date"))
-    beyond = nodes.any_of([nodes.compare(day, "<", first), nodes.compare(day, ">", last)])
+    # As dates: an infinite one has no number everywhere.
+    ends = [dialect.date(nodes.number(day_number(one))) for one in (spine.first, spine.last)]
+    beyond = nodes.any_of([nodes.compare(its, "<", ends[0]), nodes.compare(its, ">", ends[1])])
     cases = [
         (strange, dialect.refuse("the days of the date spine must be dates", day)),
         (nodes.is_missing(given), dialect.refuse("a row of the date spine has no date", day)),

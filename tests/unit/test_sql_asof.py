@@ -269,6 +269,19 @@ def test_spark_refuses_a_table_of_dates_that_does_not_fit(kind: str, engines: En
         refuses(kind, wrong, engines)
 
 
+@every("duckdb", "postgres")
+@pytest.mark.parametrize("end", ["infinity", "-infinity"])
+def test_no_day_of_a_table_of_dates_is_infinite(kind: str, end: str, engines: Engines) -> None:
+    with engines.open(kind) as engine:
+        opened(engine)
+        days = f"select date '2025-03-31' as day union all select date '{end}'"
+        engine.connection.execute(f"create table calendar as {days}")
+        spine = DateSpine("calendar", first=DAYS[0], last=DAYS[-1])
+        query = shop().to_sql(engine.dialect, as_of=spine, columns=COLUMNS)
+        with pytest.raises(engine.failure, match="a day before `first` or after `last`"):
+            engine.fetch(query)
+
+
 def refuses(kind: str, wrong: str, engines: Engines) -> None:
     days, type_, message = WRONG_DAYS[wrong]
     with engines.open(kind) as engine:
@@ -290,6 +303,13 @@ def test_the_ends_of_a_table_of_dates_are_days(first: date, last: date, message:
     with pytest.raises(crm.DataError, match=message):
         shop().to_sql("duckdb", as_of=DateSpine("calendar", first=first, last=last))
     assert shop().to_sql("duckdb", as_of=DateSpine("calendar", first=last, last=last + DAY))
+
+
+@pytest.mark.parametrize(("first", "last"), [("2025-01-01", DAYS[3]), (DAYS[0], None), (1, 2)])
+def test_the_ends_of_a_table_of_dates_are_dates(first: Any, last: Any) -> None:
+    with pytest.raises(crm.DataError, match="give dates") as refused:
+        shop().to_sql("duckdb", as_of=DateSpine("calendar", first=first, last=last))
+    assert refused.value.column == "as_of"
 
 
 def test_names_of_a_table_of_dates_are_checked_as_others() -> None:
@@ -436,6 +456,20 @@ def test_what_is_asked_beside_a_table_of_facts_is_refused() -> None:
         shop().to_sql("duckdb", facts="aggregates", as_of=DAYS)
     with pytest.raises(crm.DataError, match="one moment"):
         shop().to_sql("duckdb", facts="aggregates", as_of=SPINE)
+
+
+def test_postgres_has_no_divisor_with_a_longer_name() -> None:
+    for length, is_refused in ((55, False), (56, True)):
+        name = "x" * length
+        its = crm.load_policy({**SHOP, "facts": {**SHOP["facts"], name: SHOP["facts"]["usual"]}})
+        assert its.to_sql("duckdb", facts="aggregates", as_of=DAYS[0])
+        if not is_refused:
+            assert f'"{name}.divisor"' in its.to_sql("postgres", facts="aggregates", as_of=DAYS[0])
+            continue
+        with pytest.raises(crm.PolicyError, match="a name of more than 63 bytes") as caught:
+            its.to_sql("postgres", facts="aggregates", as_of=DAYS[0])
+        found = [(one.path, one.code) for one in caught.value.problems]
+        assert found == [(f"facts.{name}", "not_in_sql")]
 
 
 def test_a_customer_with_two_rows_of_facts_is_refused(engines: Engines) -> None:

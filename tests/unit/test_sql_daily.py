@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+import sqlglot
 from engines import Engine, Engines, every
 
 import crmcore as crm
-from crmcore.sql import Parameter, to_sql_daily
+from crmcore.sql import Parameter, to_sql, to_sql_daily
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "warehouse.md"
 AS_OF = date(2025, 3, 31)
@@ -246,3 +248,100 @@ def test_the_models_of_the_page_keep_the_history_of_the_orders(engines: Engines)
         wanted = direct(engine, its, days[2:])
     assert [row for row in history.to_pylist() if row["as_of"] in days[2:]] == wanted
     assert len({str(row["spent"]) for row in wanted}) > 4
+
+
+# Names that an engine would cut off
+
+
+LONGEST = {
+    "count": 63,
+    "min": 63,
+    "last": 63 - len(" us"),
+    "share": 63 - len(" divisor"),
+    "sum": 63 - len(" absolute"),
+    "mean": 63 - len(" absolute"),
+}
+"""Bytes of the longest name of a fact whose days PostgreSQL can keep, by what it takes."""
+WRITE = (to_sql_daily, partial(to_sql, daily="days"))
+
+
+def named(start: str, length: int) -> str:
+    return f"{start.ljust(length - 3, 'x')}_on"
+
+
+def taking(take: str) -> dict[str, Any]:
+    return {"of": "order", "take": take, **({"field": "promotion"} if take == "share" else {})}
+
+
+@pytest.mark.parametrize("write", WRITE)
+@pytest.mark.parametrize("take", LONGEST)
+def test_postgres_has_no_days_with_longer_names(take: str, write: Any) -> None:
+    name = named(take, LONGEST[take] + 1)
+    its = policy(**{name: taking(take)})
+    assert write(its, as_of=AS_OF)
+    with pytest.raises(crm.PolicyError, match="a name of more than 63 bytes") as caught:
+        write(its, dialect="postgres", as_of=AS_OF)
+    found = [(one.path, one.code) for one in caught.value.problems]
+    assert found == [(f"facts.{name}", "not_in_sql")]
+
+
+@pytest.mark.parametrize("write", WRITE)
+def test_a_longer_name_is_fine_where_the_columns_have_another(write: Any) -> None:
+    short, long = {"short": SPENT}, {"x" * 63: {**SPENT, "in": "period"}}
+    assert write(policy(**short, **long), dialect="postgres", as_of=AS_OF)
+    with pytest.raises(crm.PolicyError, match="a name of more than 63 bytes"):
+        write(policy(**long, **short), dialect="postgres", as_of=AS_OF)
+
+
+def test_postgres_keeps_the_names_of_the_columns_of_days(engines: Engines) -> None:
+    """Parts of the query have longer names, which are not kept."""
+    facts = {named(take, most): taking(take) for take, most in LONGEST.items()}
+    mean = named("mean", LONGEST["mean"])
+    scores = {named("points", 63): {"fact": mean, "from": [["150.00", 5]], "below": 1}}
+    its = crm.load_policy({**BASE, "facts": facts, "scores": scores})
+    # Another policy numbers the names of its parts in another way.
+    other = crm.load_policy({**BASE, "facts": {mean: facts[mean]}})
+    tables = orders()
+    promotion = pa.array(["spring", None] * 3)
+    tables["orders"] = tables["orders"].append_column("promotion", promotion)
+    names = {}
+    for kind in ("duckdb", "postgres"):
+        with engines.open(kind) as engine:
+            engine.load(tables)
+            names[kind] = kept(engine, its).column_names
+            assert merged(engine, its) == direct(engine, its)
+            assert merged(engine, other) == direct(engine, other)
+    assert names["postgres"] == names["duckdb"]
+
+
+RELATIONS: dict[str, Any] = {
+    "orders": to_sql_daily,
+    "days": partial(to_sql, daily="days"),
+    "facts": partial(to_sql, facts="facts"),
+}
+
+
+def outside(its: crm.Policy, relation: str, dialect: str) -> tuple[set[str], list[str]]:
+    """The columns that the text of a query reads of a relation, and those that it shows."""
+    query = RELATIONS[relation](its, dialect=dialect, as_of=AS_OF)
+    tree: Any = sqlglot.parse_one(query, read=dialect)
+    read = {one.name for one in tree.find_all(sqlglot.exp.Column) if one.table == "given"}
+    # The query for days shows all columns of its last part.
+    shown = tree.ctes[-1].this if tree.is_star else tree
+    return read, shown.named_selects
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize("take", ["last", "share", "mean"])
+def test_no_column_of_a_table_is_ever_renamed(take: str, relation: str) -> None:
+    """Names are refused, or stay as they are in what is read and in what is shown."""
+    written = 0
+    for length in (54, 55, 56, 60, 61, 64):
+        its = policy(**{named(take, length): taking(take)})
+        try:
+            found = outside(its, relation, "postgres")
+        except crm.PolicyError:
+            continue
+        assert found == outside(its, relation, "duckdb")
+        written += 1
+    assert 0 < written < 6

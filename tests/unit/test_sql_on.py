@@ -22,6 +22,7 @@ ORDERS: dict[str, list[Any]] = {
     "status": ["paid", "paid", "placed"],
 }
 NO_LINKS = {"returns_order_id": None}
+CLASSIC_MONEY: dict[str, Any] = {"code": "CNY", "exponent": 2}
 CLASSIC: dict[str, Any] = {"extends": "classic", "format": 1, "name": "mine"}
 
 
@@ -107,6 +108,40 @@ def test_ids_of_two_types_are_refused_by_name(kind: str, engines: Engines) -> No
         assert refused.value.column == "returns_order_id"
         found = evaluated_on(engine, policy, "orders", as_of=TODAY, columns=NO_LINKS)
         assert [row["class"] for row in found] == ["bronze", "no_sale"]
+
+
+def test_members_of_a_type_are_in_no_message(engines: Engines) -> None:
+    policy, source = crm.load_policy(CLASSIC), crm.Source(zone="UTC", currency=CLASSIC_MONEY)
+    with engines.open("duckdb") as engine:
+        engine.connection.execute("create type who as enum ('alice@example.com', 'C1')")
+        rows = engine.connection.sql(
+            f"""select 'C1'::who as customer_id, 'x' as order_id, 1 as returns_order_id,
+            {NOON} as placed_us, 1 as amount_minor, date '2025-03-01' as placed_at"""
+        )
+        for options in ({"source": source}, {}):
+            with pytest.raises(crm.DataError) as refused:
+                crm.evaluate_on(policy, rows, as_of=TODAY, **options)
+            assert refused.value.column == "customer_id"
+            assert "ENUM" in str(refused.value)
+            assert "alice" not in str(refused.value)
+
+
+def test_a_column_nobody_named_is_read_where_it_is_called_just_so(engines: Engines) -> None:
+    columns = {
+        "customer_id": ["C1", "C2"],
+        "placed_at": [date(2025, 6, 1)] * 2,
+        "amount": ["300.00"] * 2,
+        "Status": ["cancelled", "paid"],
+    }
+    policy, source = crm.load_policy(CLASSIC), crm.Source(zone="UTC", currency=CLASSIC_MONEY)
+    expected = crm.evaluate(policy, crm.OrderTable.from_arrays(columns, source), as_of=TODAY)
+    with engines.open("duckdb") as engine:
+        engine.load({"orders": pa.table(columns)})
+        orders = engine.connection.table("orders")
+        found = crm.evaluate_on(policy, orders, as_of=TODAY, source=source)
+        ours = expected.columns["class"].to_list()
+        assert classes(found) == dict(zip(expected.ids.tolist(), ours, strict=True))
+        assert ours == ["bronze", "bronze"]
 
 
 CAPITALS = {"order_id": "ORDER_ID", "customer_id": "Customer_Id"}

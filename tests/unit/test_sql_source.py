@@ -470,3 +470,117 @@ def test_a_column_of_another_kind_is_an_error(type_: str, kind: str, engines: En
         )
         with pytest.raises(engine.failure, match=f"a column is not of kind {kind}"):
             engine.fetch(to_sql_account(shop(), kinds={**KINDS, "Net": kind}))
+
+
+PLAIN: dict[str, Any] = {"zone": "UTC", "currency": {"code": "CNY", "exponent": 2}}
+PLAIN_KINDS = {"customer_id": "text", "placed_at": "date", "amount": "decimal"}
+
+
+@pytest.mark.parametrize("columns", [{}, {"unit_price": "price", "quantity": False}])
+def test_a_price_needs_a_quantity(columns: dict[str, Any]) -> None:
+    source = crm.load_source({**PLAIN, "columns": columns})
+    price = columns.get("unit_price", "unit_price")
+    given = {"customer_id": ["a"], "placed_at": [AS_OF], price: [Decimal(1)]}
+    kinds = dict(zip(given, PLAIN_KINDS.values(), strict=True))
+    with pytest.raises(crm.DataError) as ours:
+        crm.OrderTable.from_arrays(given, source)
+    with pytest.raises(crm.DataError, match="no such column") as theirs:
+        to_sql_account(source, kinds=kinds)
+    assert ours.value.column == theirs.value.column == "quantity"
+
+
+# Beside a source, `columns` are those of the customers
+
+
+@pytest.mark.parametrize(
+    ("columns", "customers"),
+    [
+        ({"amount_minor": "amount"}, "people"),
+        ({"status": None}, "people"),
+        ({"customer_id": "Buyer"}, None),
+    ],
+)
+def test_the_columns_of_orders_are_named_by_the_source_alone(
+    columns: dict[str, str | None], customers: str | None
+) -> None:
+    source, policy = crm.load_source(PLAIN), crm.presets.load("classic")
+    given: Any = {"source": source, "kinds": PLAIN_KINDS, "columns": columns, "as_of": AS_OF}
+    with pytest.raises(crm.DataError, match="the source says") as refused:
+        to_sql(policy, customers=customers, **given)
+    assert refused.value.column == next(iter(columns))
+    with pytest.raises(crm.DataError, match="the source says"):
+        to_sql_daily(policy, **given)
+
+
+@pytest.mark.parametrize("name", ["Kunde", "customer_id", "Amount_Minor", "reason"])
+@every("duckdb", "postgres")
+def test_customers_may_call_their_ids_as_they_like(kind: str, name: str, engines: Engines) -> None:
+    policy, source = crm.presets.load("classic"), shop()
+    people = pa.table({name: ["b-1", "b-9"], "is_blocked": [True, False]})
+    customers = crm.CustomerTable.from_frame(people.rename_columns(["customer_id", "blocked"]))
+    orders = crm.OrderTable.from_frame(SHOP, source)
+    ours = crm.evaluate(policy, orders, customers, as_of=AS_OF).to_frame().to_pylist()
+    with engines.open(kind) as engine:
+        engine.load({"sales": SHOP, "people": people})
+        found = evaluated_on(
+            engine,
+            policy,
+            "sales",
+            "people",
+            source=source,
+            bad_rows="set_aside",
+            columns={"customer_id": name, "blocked": "is_blocked"},
+            as_of=AS_OF,
+        )
+    assert found == ours
+    assert {one["customer_id"]: one["class"] for one in found}["b-1"] == "malicious"
+
+
+# What DuckDB has beside
+
+
+def test_lists_of_decimals_are_no_decimals(engines: Engines) -> None:
+    policy, source = crm.presets.load("classic"), crm.load_source(PLAIN)
+    with engines.open("duckdb") as engine:
+        engine.connection.execute(
+            "create table orders as select 'a' as customer_id, date '2025-03-01' as placed_at, "
+            "[300.00] as amount"
+        )
+        with pytest.raises(crm.DataError, match="is no type that a query reads"):
+            evaluated_on(engine, policy, "orders", source=source, as_of=AS_OF)
+        with pytest.raises(engine.failure, match="a column is not of kind decimal"):
+            engine.fetch(to_sql_account(source, kinds=PLAIN_KINDS))
+
+
+@pytest.mark.parametrize("column", ["customer_id", "order_id"])
+@pytest.mark.parametrize(
+    ("type_", "value"), [("ubigint", 2**63), ("hugeint", 2**63), ("hugeint", -(2**63) - 1)]
+)
+def test_ids_beyond_64_bits_are_errors(
+    column: str, type_: str, value: int, engines: Engines
+) -> None:
+    policy, source = crm.presets.load("classic"), crm.load_source(PLAIN)
+    ids = {"customer_id": "place", "order_id": "place", column: f"id::{type_}"}
+    both = ", ".join(f"{given} as {name}" for name, given in ids.items())
+    message = f"{column} .*beyond 64 bits"
+    missing = dict.fromkeys(["status", "returns_order_id"])
+    options: Any = {"as_of": AS_OF, "bad_rows": "set_aside", "source": source}
+    with engines.open("duckdb") as engine:
+        for id_, fine in ((2**63 - 1, True), (value, False)):
+            rows = f"from (values (1, 3::hugeint), (2, {id_})) as given(place, id)"
+            engine.connection.execute(
+                f"create or replace table sales as select {both}, date '2025-03-01' as placed_at, "
+                f"300.00 as amount {rows}"
+            )
+            engine.connection.execute(
+                f"create or replace table orders as select {both}, "
+                f"1740794400000000 as placed_us, 30000 as amount_minor {rows}"
+            )
+            if fine:
+                evaluated_on(engine, policy, "orders", columns=missing, as_of=AS_OF)
+                evaluated_on(engine, policy, "sales", **options)
+                continue
+            with pytest.raises(engine.failure, match=message):
+                evaluated_on(engine, policy, "orders", columns=missing, as_of=AS_OF)
+            with pytest.raises(engine.failure, match=message):
+                evaluated_on(engine, policy, "sales", **options)

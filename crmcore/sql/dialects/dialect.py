@@ -86,14 +86,22 @@ class Dialect(ABC):
 
     def narrow(self, value: Node) -> Node:
         """Return a number as one of 64 bits; fail where it does not fit, and show nothing of it."""
+        fits = nodes.cast(value, "bigint")
+        wrong = self.refuse("a number exceeds 64 bits", fits)
+        return nodes.choose([(self._is_beyond(value), wrong)], fits)
+
+    def _is_beyond(self, value: Node) -> Node:
         wide = self.wide(value)
         beyond = [
             nodes.compare(wide, ">", self.wide_number(nodes.INT64_MAX)),
             nodes.compare(wide, "<", self.wide_number(-nodes.INT64_MAX - 1)),
         ]
-        fits = nodes.cast(value, "bigint")
-        wrong = self.refuse("a number exceeds 64 bits", fits)
-        return nodes.choose([(nodes.any_of(beyond), wrong)], fits)
+        return nodes.any_of(beyond)
+
+    def is_large(self, ids: Node) -> Node | None:
+        """Return whether an id is a number beyond 64 bits; ``None``: no id here is."""
+        del ids
+        return None
 
     def total(self, value: Node, where: Node | None = None) -> Node:
         """Return the wide sum of numbers, of 64 bits or wide, for which a condition holds."""
@@ -154,7 +162,9 @@ class Dialect(ABC):
 
     def kind_of(self, type_: str) -> Kind | None:
         """Return what columns of a type hold, by the engine's name; ``None``: nothing it reads."""
-        name = type_.partition("(")[0]
+        name, sizes, _ = type_.partition("(")
+        if sizes and not type_.endswith(")"):
+            return None  # a list of such
         return next((kind for kind, names in self.types.items() if name in names), None)
 
     def _types_of(self, kinds: Sequence[Kind]) -> list[str]:
@@ -166,10 +176,8 @@ class Dialect(ABC):
 
     def is_decimal(self, value: Node) -> Node:
         """Return whether a column holds exact decimals, of any number of digits."""
-        name = nodes.call(
-            "SPLIT_PART", nodes.call("TYPEOF", value), nodes.text("("), nodes.number(1, "int")
-        )
-        return nodes.among(name, map(nodes.text, self.types["decimal"]))
+        names = "|".join(self.types["decimal"])
+        return self.matches(nodes.call("TYPEOF", value), f"({names})[(][0-9,]+[)]")
 
     def family(self, value: Node) -> Node:
         """Return the kind of ids that a column holds, as text."""
@@ -182,6 +190,10 @@ class Dialect(ABC):
     def text(self, value: Node) -> Node:
         """Return a value as text that is equal only to the same text, whatever its collation."""
         return nodes.cast(value, "varchar")
+
+    def digits(self, value: Node) -> Node:
+        """Return an exact decimal as text with all its digits, and none of a power of ten."""
+        return self.text(value)
 
     @abstractmethod
     def matches(self, value: Node, pattern: str) -> Node:

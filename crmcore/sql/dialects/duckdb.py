@@ -16,6 +16,7 @@ _AT_MOST_64_BITS: Final = (
     *("TINYINT", "SMALLINT", "INTEGER", "BIGINT"),
     *("UTINYINT", "USMALLINT", "UINTEGER"),
 )
+_BEYOND_64_BITS: Final = ("UBIGINT", "HUGEINT")
 _AT_ONCE: Final = 32
 
 
@@ -28,7 +29,7 @@ class DuckDB(Dialect):
     reads_again: ClassVar[bool] = True
     types: ClassVar[Mapping[Kind, tuple[str, ...]]] = {
         # Not UHUGEINT: beside any other the engine would make floats of it.
-        "whole": (*_AT_MOST_64_BITS, "UBIGINT", "HUGEINT"),
+        "whole": (*_AT_MOST_64_BITS, *_BEYOND_64_BITS),
         "text": ("VARCHAR",),
         "uuid": ("UUID",),
         "boolean": ("BOOLEAN",),
@@ -50,6 +51,12 @@ class DuckDB(Dialect):
 
     def _is_small(self, value: Node) -> Node:
         return nodes.among(nodes.call("TYPEOF", value), map(nodes.text, _AT_MOST_64_BITS))
+
+    def is_large(self, ids: Node) -> Node:
+        """Look at ids of wider types only: of others nothing is computed."""
+        wider = nodes.among(nodes.call("TYPEOF", ids), map(nodes.text, _BEYOND_64_BITS))
+        beyond = self._is_beyond(nodes.cast(ids, "varchar"))
+        return nodes.choose([(wider, beyond)], nodes.truth(False))
 
     def total(self, value: Node, where: Node | None = None) -> Node:
         """Add without a cast: SUM of BIGINT is a HUGEINT here."""

@@ -18,6 +18,7 @@ __all__ = ["Spark"]
 _SECOND_US: Final = 1_000_000
 _MINUTE_US: Final = 60 * _SECOND_US
 _HOUR_US: Final = 60 * _MINUTE_US
+_MOST_PLACES: Final = 38
 _SPECIAL: Final = re.compile(r"['\\$\x00-\x1f\x7f]")
 
 
@@ -87,6 +88,14 @@ class Spark(Dialect):
     def is_collated(self, ids: Node) -> None:
         """Return nothing: a column with another collation is of another type."""
         del ids
+
+    def digits(self, value: Node) -> Node:
+        """Write out what ``E`` stands in: a setting has decimals below 10**-6 so."""
+        text = self.text(value)
+        without = nodes.call("REPLACE", text, nodes.text("E"), nodes.text(""))
+        places = nodes.number(_MOST_PLACES, "int")
+        plain = nodes.call("FORMAT_NUMBER", value, places)
+        return nodes.choose([(nodes.compare(without, "!=", text), plain)], text)
 
     def matches(self, value: Node, pattern: str) -> Node:
         r"""Call ``RLIKE``; ``\\z`` is the very end, where ``$`` may have a line break after it."""

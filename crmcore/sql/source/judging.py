@@ -25,6 +25,7 @@ from crmcore.sql.source.numbers import (
     scaled,
     trouble,
     units,
+    written,
 )
 from crmcore.sql.source.shop import Shop
 
@@ -153,7 +154,8 @@ class Judging:
             for at, (name, places) in enumerate(sum_.places.items()):
                 value = shop.column(name, part)
                 state = trouble(value, shop.kinds[name], shop.dialect)
-                number = scaled(value, sum_.width, places, shop.dialect)
+                text = written(value, shop.kinds[name], shop.dialect)
+                number = scaled(text, sum_.width, places, shop.dialect)
                 fine = nodes.compare(state, "==", nodes.number(FINE, "int"))
                 columns[f"{measure} state {at}"] = state
                 columns[f"{measure} {at}"] = nodes.choose([(fine, number)])

@@ -69,21 +69,25 @@ class Reading(Folding):
         """The name of the part with the canonical rows."""
         return self.part("given rows")
 
-    @property
-    def columns(self) -> dict[str, str | None]:
-        """The canonical rows' columns by their standard names, ``None`` where there is none."""
-        there = ["customer_id", "placed_us", "amount_minor", *self.passed_on]
+    def columns(self, ids: str) -> dict[str, str | None]:
+        """Return the canonical rows' columns by their standard names, ``None`` for what is not.
+
+        `ids` is what the customers call theirs: so the rows do, and no other column.
+        """
+        there = ["placed_us", "amount_minor", *self.passed_on]
         absent = ["order_id", "returns_order_id", "status", "quantity", "channel", "promotion"]
-        return {**dict.fromkeys(absent), **{name: name for name in there}}
+        named = {one: f"{one} of rows" if one == ids.casefold() else one for one in there}
+        return {**dict.fromkeys(absent), **named, "customer_id": ids}
 
     # The parts of the query
 
-    def parts(self) -> Iterator[tuple[str, Node]]:
+    def parts(self, ids: str) -> Iterator[tuple[str, Node]]:
         """Yield the parts from the shop's rows to canonical ones, each after what it reads."""
         yield from self._read()
         rows = self.folded
-        columns = {name: nodes.column(name, rows) for name in self.columns.values() if name}
-        columns["customer_id"] = self._or_fail(rows)
+        named = self.columns(ids)
+        columns = {name: nodes.column(one, rows) for one, name in named.items() if name}
+        columns[ids] = self._or_fail(rows)
         query = nodes.select(columns, nodes.table(rows))
         if not self.strict:
             query = query.where(self._counts_or_fails(rows))
@@ -200,12 +204,19 @@ def given_rows(
     Raises
     ------
     DataError
-        The policy is in another currency, as by `evaluate`.
+        The policy is in another currency, as by `evaluate`; or `columns` name what the source
+        says. The ids of the customers they name.
     """
     if reading.shop.source.currency != currency:
         raise DataError("the policy and the source are in different currencies")
-    named = {} if columns is None else columns
-    return list(reading.parts()), reading.given, {**reading.columns, **named}
+    named = {} if columns is None else dict(columns)
+    ids = named.get("customer_id") or "customer_id"
+    there = reading.columns(ids)
+    told = there.keys() - ({"customer_id"} if reading.customers is not None else ())
+    for name in named:
+        if name in told:
+            raise DataError("the source says what the orders call this column", column=name)
+    return list(reading.parts(ids)), reading.given, {**there, **named}
 
 
 def _whole_sum(value: Node) -> Node:

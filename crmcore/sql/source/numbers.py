@@ -19,7 +19,18 @@ from crmcore.sql import nodes
 from crmcore.sql.dialects import Dialect
 from crmcore.sql.nodes import Node
 
-__all__ = ["FINE", "MISSING", "NOT_FINITE", "UNREADABLE", "Sum", "scaled", "trouble", "units"]
+__all__ = [
+    "FINE",
+    "MISSING",
+    "NOT_FINITE",
+    "UNREADABLE",
+    "Sum",
+    "bound",
+    "scaled",
+    "trouble",
+    "units",
+    "written",
+]
 
 FINE, MISSING, UNREADABLE, NOT_FINITE = range(4)
 
@@ -33,6 +44,11 @@ _EXACT: Final = Context(prec=400)
 
 
 # One number
+
+
+def written(value: Node, kind: str, dialect: Dialect) -> Node:
+    """Return a value of a kind as text, decimals with all their digits."""
+    return dialect.digits(value) if kind == "decimal" else dialect.text(value)
 
 
 def trouble(value: Node, kind: str, dialect: Dialect) -> Node:
@@ -50,9 +66,8 @@ def trouble(value: Node, kind: str, dialect: Dialect) -> Node:
     return nodes.choose(cases, _number(rest))
 
 
-def scaled(value: Node, width: int, places: int, dialect: Dialect) -> Node:
-    """Return a readable number as a wide whole number of ``10**-places``."""
-    text = dialect.text(value)
+def scaled(text: Node, width: int, places: int, dialect: Dialect) -> Node:
+    """Return a number, as it is written, as a wide whole number of ``10**-places``."""
     plain = nodes.call("REPLACE", text, nodes.text("-"), nodes.text(""))
     plain = nodes.call("REPLACE", plain, nodes.text("+"), nodes.text(""))
     whole, part = (nodes.call("SPLIT_PART", plain, nodes.text("."), _number(at)) for at in (1, 2))
@@ -164,13 +179,12 @@ def units(total: Node, digits: int, rounding: Rounding, dialect: Dialect) -> tup
     """
     if digits == 0:
         return total, nodes.truth(False)
-    unit = 10**digits
+    # No sum reaches the limit: of a unit beyond it there is less than half of one.
+    unit = min(10**digits, 2 * _LIMIT)
+    most = min(2**63 * unit, _LIMIT)
     wide = dialect.wide_number
     inside = nodes.all_of(
-        [
-            nodes.compare(total, ">", wide(-(2**63) * unit)),
-            nodes.compare(total, "<", wide(2**63 * unit)),
-        ]
+        [nodes.compare(total, ">", wide(-most)), nodes.compare(total, "<", wide(most))]
     )
     cut = dialect.wide(nodes.compute(total, "//", wide(unit)))
     rest = nodes.compute(total, "%", wide(unit))

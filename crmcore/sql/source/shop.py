@@ -15,7 +15,8 @@ from crmcore.sql.dialects import IDS, Dialect
 from crmcore.sql.dialects.dialect import Kind
 from crmcore.sql.nodes import Node
 from crmcore.sql.refusals import Use, refused
-from crmcore.sql.source.numbers import FINE, bound, scaled, trouble
+from crmcore.sql.rows import LARGE
+from crmcore.sql.source.numbers import FINE, bound, scaled, trouble, written
 
 __all__ = ["Shop", "asked_names", "kinds_of"]
 
@@ -106,6 +107,8 @@ class Shop:
             A column that the source names is not there, or cannot hold what it should.
         """
         shop = cls(source, kinds_of(kinds), dialect)
+        for name in _NEEDED:
+            shop._needed(name)
         problems = list(shop._problems())
         if problems:
             raise PolicyError(problems)
@@ -132,11 +135,14 @@ class Shop:
                 raise DataError("the source names a column that is not there", column=standard)
             if theirs and theirs in self.kinds:
                 found[standard] = theirs
-        for standard in _NEEDED:
-            if standard not in found:
-                raise DataError(
-                    "no such column; say in the source what it is called", column=standard
-                )
+        return found
+
+    def _needed(self, standard: str) -> str:
+        """Return *their* name for a standard column, which must be there."""
+        found = self.names.get(standard)
+        if found is None:
+            message = "no such column; say in the source what it is called"
+            raise DataError(message, column=standard)
         return found
 
     @property
@@ -144,7 +150,7 @@ class Shop:
         """The sum that makes the amount."""
         if self.source.amount.formula is not None:
             return _terms(self.source)
-        return (Product(Decimal(1), tuple(self.names[name] for name in self._way)),)
+        return (Product(Decimal(1), tuple(self._needed(name) for name in self._way)),)
 
     @property
     def in_minor(self) -> bool:
@@ -232,11 +238,19 @@ class Shop:
         value, kind, dialect = nodes.column(name, table), self.kinds[name], self.dialect
         fits = dialect.is_decimal(value) if kind == "decimal" else dialect.is_kind(value, kind)
         cases = [(nodes.negate(fits), dialect.refuse(f"a column is not of kind {kind}", value))]
+        cases += self._large(name, value)
         nothing = {"text": "", "decimal": "NaN"}.get(kind)
         if nothing is None:
             return nodes.choose(cases, value)
         there = nodes.compare(dialect.text(value), "!=", nodes.text(nothing))
         return nodes.choose([*cases, (there, value)])
+
+    def _large(self, name: str, value: Node) -> Iterator[tuple[Node, Node]]:
+        """Yield whether an id is too large a number, and what becomes of it."""
+        large = self.dialect.is_large(value)
+        for standard, theirs in self.names.items():
+            if large is not None and theirs == name and _READ.get(standard) == IDS:
+                yield large, self.dialect.refuse(f"{standard} {LARGE}", value)
 
     def text(self, name: str, table: str) -> Node:
         """Return a column as text: numbers without superfluous zeros."""
@@ -244,7 +258,7 @@ class Shop:
         if kind == "boolean":
             cases = [(value, nodes.text("true")), (nodes.negate(value), nodes.text("false"))]
             return nodes.choose(cases)
-        text = self.dialect.text(value)
+        text = written(value, kind, self.dialect)
         if kind != "decimal":
             return text
         point = nodes.text(".")
@@ -288,7 +302,7 @@ class Shop:
     def _number_term(self, name: str, table: str, op: Literal["<", ">"], limit: int) -> Node:
         value, kind, dialect = self.column(name, table), self.kinds[name], self.dialect
         fine = nodes.compare(trouble(value, kind, dialect), "==", nodes.number(FINE, "int"))
-        number = scaled(value, _WIDTH, _PLACES, dialect)
+        number = scaled(written(value, kind, dialect), _WIDTH, _PLACES, dialect)
         holds = nodes.compare(number, op, dialect.wide_number(limit))
         return nodes.choose([(fine, holds)], nodes.truth(False))
 
