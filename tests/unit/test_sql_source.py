@@ -419,6 +419,16 @@ def test_a_type_that_no_query_reads_is_named(engines: Engines) -> None:
     assert refused.value.column == "channel"
 
 
+def test_an_amount_beside_a_formula_may_be_of_any_type(engines: Engines) -> None:
+    with engines.open("duckdb") as engine:
+        engine.load({"given": SHOP})
+        engine.connection.execute("create table orders as select *, [1.0] as amount from given")
+        options: Any = {"source": shop(), "as_of": AS_OF, "bad_rows": "set_aside"}
+        policy = crm.presets.load("classic")
+        found = evaluated_on(engine, policy, "orders", **options)
+        assert found == evaluated_on(engine, policy, "given", **options)
+
+
 # What is refused
 
 

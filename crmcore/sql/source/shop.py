@@ -40,6 +40,7 @@ _READ: Final[Mapping[str, tuple[str, ...]]] = {
     "status": _TEXTS,
     "currency": _TEXTS,
 }
+_WAYS: Final = ("amount_minor", "amount", "unit_price")
 _UNREAD: Final = ("status_at", "known_at", "version")
 
 
@@ -60,6 +61,8 @@ def kinds_of(kinds: Mapping[str, str]) -> dict[str, Kind]:
 def asked_names(source: Source) -> set[str]:
     """Return *their* names of all columns that a source reads where they are there."""
     named = {name: getattr(source.columns, name) for name in type(source.columns).model_fields}
+    if source.amount.formula is not None:
+        named = {one: named[one] for one in named if one not in _WAYS or named[one] is not None}
     standard = {name if theirs is None else theirs for name, theirs in named.items()}
     tested = {one.column for one in _tests(source)}
     return (standard | tested | {name for one in _terms(source) for name in one.columns}) - {False}
@@ -128,7 +131,7 @@ class Shop:
     def names(self) -> dict[str, str]:
         """*Their* name for each standard column there is."""
         found = {}
-        for standard in (*_READ, *_UNREAD, "amount", "amount_minor", "unit_price"):
+        for standard in (*_READ, *_UNREAD, *_WAYS):
             named = getattr(self.source.columns, standard)
             theirs = standard if named is None else named
             if named is not None and theirs and theirs not in self.kinds:
@@ -161,10 +164,7 @@ class Shop:
     def _way(self) -> tuple[str, ...]:
         """The standard columns whose product is the amount: named ones before others."""
         columns, names = self.source.columns, self.names
-        ways = sorted(
-            ["amount_minor", "amount", "unit_price"],
-            key=lambda way: not isinstance(getattr(columns, way), str),
-        )
+        ways = sorted(_WAYS, key=lambda way: not isinstance(getattr(columns, way), str))
         for way in ways:
             if way in names and way == "unit_price":
                 return (way, "quantity")
