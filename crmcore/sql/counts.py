@@ -13,7 +13,7 @@ from crmcore.policy import Policy
 from crmcore.scoring import Scorer
 from crmcore.sql import nodes
 from crmcore.sql.decisions import decided
-from crmcore.sql.inputs import _ROWS, Inputs
+from crmcore.sql.inputs import ROWS, Inputs
 from crmcore.sql.moments import Parameter, refuse_several
 from crmcore.sql.nodes import Node, Query
 from crmcore.sql.options import SqlOptions
@@ -133,7 +133,7 @@ def _kept(policy: Policy, needed: Policy, relations: SqlOptions) -> SqlOptions:
     gone |= {step.name for step in policy.steps if step.name not in steps}
     kept = relations.copy()
     # A name of both is the orders', whatever else has it.
-    kept["columns"] = _without(gone - _ROWS, relations.get("columns"))
+    kept["columns"] = _without(gone - ROWS, relations.get("columns"))
     kept["scores"] = _without(gone, relations.get("scores"))
     return kept
 

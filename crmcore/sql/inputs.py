@@ -21,7 +21,7 @@ __all__ = ["Inputs", "part_name"]
 _ASKED: Final = ("quantity", "channel", "promotion")
 _OPTIONAL: Final = ("order_id", "status", "returns_order_id", "blocked", *_ASKED)
 _COLUMNS: Final = ("customer_id", "placed_us", "amount_minor", *_OPTIONAL)
-_ROWS: Final = frozenset(_COLUMNS) - {"blocked"}
+ROWS: Final = frozenset(_COLUMNS) - {"blocked"}
 _APART: Final = ("linked returns", "counted rows", "totals")
 """The parts that there are twice where results are held."""
 _PREFIX: Final = "crm "
@@ -101,7 +101,7 @@ class Inputs:
         read = [name for name in _COLUMNS if name not in _ASKED or name in asked]
         chosen = _there(read, named)
         # A name of both is the orders': the customers have the attribute under its own.
-        of_customers = {one: named[one] for one in named if one not in _ROWS}
+        of_customers = {one: named[one] for one in named if one not in ROWS}
         known = _there(attributes, of_customers)
         gave = {} if scores is None else dict(scores)
         strange = sorted(gave.keys() - set(scorers))

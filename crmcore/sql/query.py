@@ -107,7 +107,7 @@ def to_sql(
         Names of columns by their standard names, where they differ; ``None`` for one of
         ``order_id``, ``status``, ``returns_order_id``, ``quantity``, ``channel``, ``promotion`` and
         of the attributes that there is not. An attribute with the name of a column of the orders
-        is always under its own name.
+        is always under its own name. With a source, those of the customers only.
     scores
         The column of the customers with what each of the host's scorers gave, by the score's name.
     source
@@ -302,9 +302,11 @@ def to_sql_daily(
     if inputs.linked:
         parts[inputs.part("linked returns")] = linked_returns(inputs)
     parts[inputs.part("counted rows")] = counted_rows(inputs, policy)
-    parts |= day_parts(policy, inputs)
+    days = dict(day_parts(policy, inputs))
+    parts |= days
     last = inputs.part("daily")
-    query = nodes.select({}, nodes.table(last), nodes.every_column(last))
+    shown = {name: nodes.column(name, last) for name in days[last].named_selects}
+    query = nodes.select(shown, nodes.table(last))
     wrongs = row_wrongs(inputs, policy, are_folded=source is not None)
     query = query.where(*checks(wrongs, inputs, last))
     return stated(with_parts(query, parts, inputs), policy, inputs)

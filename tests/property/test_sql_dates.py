@@ -29,6 +29,8 @@ RECORD, FULL_RUN = PROFILE > 300, PROFILE >= 300
 # How many policies are asked in each way: in CI, and otherwise.
 COUNTS = {"duckdb": (10, 10), "postgres": (6, 4), "spark": (1, 1)}
 LISTS = ("class", "segment", "stage", "grade")
+GUARDED = "the returns of one order exceed 64 bits"
+"""A query looks at all orders there; the package at those that a fact asks for."""
 backs = st.lists(st.sampled_from((-1, 0, 1, 30, 91, 366)), min_size=2, max_size=3, unique=True)
 Answer: TypeAlias = list[dict[str, Any]] | None
 """The rows; none where it is refused."""
@@ -262,6 +264,8 @@ def test_every_way_to_ask_agrees_with_the_package(way: str, kind: str, engines: 
                 (engine.connection.sql if spark else engine.connection.execute)(setting)
             engine.load(one.tables)
             for (theirs, why), ours in WAYS[way](engine, one):
+                if theirs is None and GUARDED in why:
+                    continue
                 assert theirs == ours, why
                 seen["refused"] += ours is None
                 seen["rows"] += bool(ours)

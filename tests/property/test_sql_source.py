@@ -389,10 +389,10 @@ def canonical(case: Case, dialect: str, bad_rows: Any = "set_aside") -> str:
     """A query for the canonical rows of a table."""
     engine = DIALECTS[dialect]
     reading = Reading.of(case.source, case.kinds, engine, "given", bad_rows=bad_rows)
-    names = [name for name in NAMES if reading.columns.get(name)]
+    names = [name for name in NAMES if reading.columns("customer_id").get(name)]
     columns = {name: nodes.column(name, reading.given) for name in names}
     query = nodes.select(columns, nodes.table(reading.given))
-    for name, part in reading.parts():
+    for name, part in reading.parts("customer_id"):
         query = query.with_(nodes.identifier(name), as_=part, copy=False)
     return engine.write(query, 100)
 
