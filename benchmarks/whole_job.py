@@ -30,7 +30,8 @@ HALVINGS = (8, 4, 2, 1)
 def main() -> None:
     given = _arguments()
     print(crm.show_config())
-    print("allocators ", "as they are" if given.memory_returned else KEPT, flush=True)
+    settings = " ".join(f"{name}={value}" for name, value in KEPT.items())
+    print("allocators ", "as they are" if given.memory_returned else settings, flush=True)
     print(calibrate(), flush=True)
     rivals = [one for one in (ALL if given.all else BEST) if one.tool in given.rivals]
     contenders = [CRMCORE, *rivals]

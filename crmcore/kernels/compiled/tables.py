@@ -204,8 +204,8 @@ def rank(found: Found, codes: Codes32, sign: int = 0) -> Words:
     order = Order(found.slots, None, mask ^ sign)
     entries = arrange(order, size, found.keys, None, 0)
     assert entries is not None
+    ranks = np.empty(size, np.int32)
     keys = np.empty((found.keys, found.slots.shape[1]), np.uint64)
-    ranks = np.empty(size, np.int32)  # after what stays, so as to leave no hole before it
     each(
         found.keys,
         lambda first, last: order.rank(entries, first, last, mask, ranks, keys),
